@@ -1,0 +1,308 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { describeEachEngine, type TestEngine } from "../../../test/engines.ts";
+import { expectSoundRollups } from "../../../test/rollups.ts";
+import { batchOf, now, openStore } from "../../../test/store.ts";
+import type { Database } from "../database/engine.ts";
+import { aggregateBuckets, aggregates } from "./buckets/aggregates.ts";
+import { duration } from "./buckets/duration.ts";
+import { edgesBetween } from "./buckets/edges.ts";
+import { fillGaps, fills } from "./buckets/fill.ts";
+import type { Interval } from "./buckets/interval.ts";
+import type { BucketFigure, BucketQuery } from "./buckets/query.ts";
+import { summarizeRange } from "./buckets/rollup.ts";
+import type { LogStructuredStore } from "./log-structured-store.ts";
+import { type OpenOptions, timeseriesMigrations } from "./open.ts";
+import { lowerBound } from "./pages.ts";
+import type { PointValue, StreamId, TimeRange } from "./types.ts";
+
+/** Random histories, and random questions about them, against plain arithmetic over all points. */
+
+const second = 1_000_000;
+const minute = 60 * second;
+const day = 1440 * minute;
+const streamCount = 2;
+
+const around = (unit: number, min: number, max: number) =>
+  fc.integer({ min, max }).map((step) => now * 1000 + step * unit);
+const time = fc.oneof(
+  { weight: 4, arbitrary: around(20 * second, -100, 30) },
+  { weight: 4, arbitrary: around(7 * minute, -1500, 200) },
+  { weight: 2, arbitrary: around(day / 2, -300, 5) },
+  { weight: 1, arbitrary: around(second, -31 * 86_400, 0) },
+  {
+    weight: 1,
+    arbitrary: fc.integer({ min: 0, max: 40_000 }).map((hours) => (hours - 700_000) * 60 * minute),
+  },
+  { weight: 1, arbitrary: fc.constantFrom(Number.MIN_SAFE_INTEGER + 1, -1, 0, Number.MAX_SAFE_INTEGER - 1) },
+);
+const value: fc.Arbitrary<PointValue> = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: -500, max: 500 }).map((cents) => cents / 100) },
+  { weight: 2, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }) },
+  { weight: 1, arbitrary: fc.constantFrom("true", '"21.5"') },
+);
+const stream = fc.integer({ min: 0, max: streamCount - 1 });
+const range = fc.tuple(time, time).map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }));
+
+type Command =
+  | { readonly kind: "append"; readonly points: readonly (readonly [number, number, PointValue])[] }
+  | {
+      readonly kind: "ramp";
+      readonly stream: number;
+      readonly from: number;
+      readonly spacing: number;
+      readonly count: number;
+    }
+  | { readonly kind: "delete"; readonly stream: number; readonly range: TimeRange }
+  | { readonly kind: "drop"; readonly stream: number }
+  | { readonly kind: "compact" }
+  | { readonly kind: "reopen" };
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("append" as const),
+      points: fc.array(fc.tuple(stream, time, value), { minLength: 1, maxLength: 12 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("ramp" as const),
+      stream,
+      from: time,
+      spacing: fc.constantFrom(second, 10 * second, 7 * minute),
+      count: fc.integer({ min: 1, max: 2500 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete" as const), stream, range }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("drop" as const), stream }) },
+  { weight: 4, arbitrary: fc.constant({ kind: "compact" as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "reopen" as const }) },
+);
+
+const interval: fc.Arbitrary<Interval> = fc.oneof(
+  fc
+    .constantFrom(10 * second, 5 * minute, 15 * minute, 20 * minute, 60 * minute, 420 * minute, day, 3 * day)
+    .map((width) => ({ kind: "fixed" as const, width })),
+  fc.constantFrom<Interval>(
+    { kind: "civil", unit: "day", count: 1 },
+    { kind: "civil", unit: "day", count: 7 },
+    { kind: "civil", unit: "month", count: 1 },
+    { kind: "civil", unit: "month", count: 12 },
+  ),
+);
+const widthOf = (wanted: Interval) =>
+  wanted.kind === "fixed" ? wanted.width : wanted.count * (wanted.unit === "day" ? day : 30 * day);
+
+const figure: fc.Arbitrary<BucketFigure> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.constantFrom(...aggregates).map((aggregate) => ({ kind: "aggregate" as const, aggregate })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("duration" as const),
+      condition: fc.record({
+        operator: fc.constantFrom("<", "<=", ">", ">=", "=", "!="),
+        value: fc.constantFrom(0, 1, 2.5),
+      }),
+    }),
+  },
+);
+
+/** Without the ids of the streams. */
+type Question = Omit<BucketQuery, "streams">;
+
+const question: fc.Arbitrary<Question> = fc
+  .record({
+    interval,
+    from: time.filter((from) => Math.abs(from) < 8e15),
+    buckets: fc.integer({ min: 1, max: 120 }),
+    zone: fc.constantFrom(
+      ...["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"],
+      ...["Europe/Amsterdam", "Africa/Monrovia"],
+    ),
+    offset: fc.constantFrom(0, 0, 6 * 60 * minute, -second),
+    figures: fc.array(figure, { minLength: 1, maxLength: 4 }),
+    fill: fc.constantFrom(...fills),
+  })
+  .map(({ from, buckets, ...rest }) => ({
+    ...rest,
+    range: { from, to: Math.min(9e15, from + 1 + (buckets - 1) * widthOf(rest.interval)) },
+  }))
+  .filter((query) => query.range.from < query.range.to);
+
+class Model {
+  points = new Map<number, PointValue>();
+
+  columns(query: Question): readonly Float64Array[] {
+    const points = [...this.points].sort(([a], [b]) => a - b);
+    const times = Float64Array.from(points, ([when]) => when);
+    const values = Float64Array.from(points, ([, what]) => (typeof what === "number" ? what : Number.NaN));
+    const edges = edgesBetween(query.interval, query.zone, query.range, { offset: query.offset ?? 0 });
+    const bounds = Array.from(edges, (edge) => lowerBound(times, edge));
+    const lastNumber = (end: number) => values.subarray(0, end).findLast((known) => !Number.isNaN(known));
+    const until = Math.max(now * 1000, times.at(-1) ?? 0);
+    return query.figures.map((wanted) => {
+      const column =
+        wanted.kind === "aggregate"
+          ? aggregateBuckets(
+              wanted.aggregate,
+              edges,
+              bounds.slice(1).map((to, i) => {
+                const from = bounds[i] ?? 0;
+                return to > from ? summarizeRange(times, values, from, to) : undefined;
+              }),
+              lastNumber(bounds[0] ?? 0),
+              until,
+            )
+          : Float64Array.from(bounds.slice(1), (to, i) => {
+              const from = edges[i] ?? 0;
+              const within = { from, to: Math.min(edges[i + 1] ?? 0, until) };
+              const low = bounds[i] ?? 0;
+              if (within.to <= from) return Number.NaN;
+              const carried = lastNumber(low);
+              const met = duration(times, values, low, to, within, carried, meetsOf(wanted.condition));
+              return met === null ? Number.NaN : met / second;
+            });
+      return fillGaps(query.fill, edges, column);
+    });
+  }
+}
+
+const meetsOf =
+  ({ operator, value: limit }: { operator: string; value: number }) =>
+  (known: number): boolean =>
+    (known < limit && operator.startsWith("<")) ||
+    (known > limit && operator.startsWith(">")) ||
+    (known === limit ? operator.endsWith("=") && operator !== "!=" : operator === "!=");
+
+/** A store under test, and what it should hold. */
+class Subject {
+  readonly #engine: TestEngine;
+  readonly #options: OpenOptions;
+  database: Database;
+  store: LogStructuredStore;
+  ids: StreamId[] = [];
+  readonly models = Array.from({ length: streamCount }, () => new Model());
+  #created = 0;
+
+  constructor(engine: TestEngine, options: OpenOptions, database: Database, store: LogStructuredStore) {
+    this.#engine = engine;
+    this.#options = options;
+    this.database = database;
+    this.store = store;
+  }
+
+  static async open(engine: TestEngine, options: OpenOptions): Promise<Subject> {
+    const database = await engine.open({ migrations: timeseriesMigrations });
+    const subject = new Subject(engine, options, database, await openStore(database, options));
+    for (let i = 0; i < streamCount; i++) subject.ids.push(await subject.#create());
+    return subject;
+  }
+
+  async #create(): Promise<StreamId> {
+    const key = `s${this.#created++}`;
+    const [created] = await this.database.write((tx) =>
+      this.store.streams.ensure(tx, [{ owner: "test", key, mode: "history", unit: "", labels: {} }]),
+    );
+    return created?.id ?? 0;
+  }
+
+  async run(step: Command): Promise<void> {
+    if (step.kind === "append") await this.#append(step.points);
+    else if (step.kind === "ramp") await this.#append(ramp(step));
+    else if (step.kind === "delete") {
+      const points = this.models[step.stream]?.points;
+      const { from, to } = step.range;
+      for (const when of points?.keys() ?? []) if (when >= from && when < to) points?.delete(when);
+      await this.store.deleteRange(this.ids[step.stream] ?? 0, step.range);
+    } else if (step.kind === "drop") {
+      const gone = this.ids[step.stream] ?? 0;
+      await this.database.write((tx) => this.store.dropStreams(tx, [gone]));
+      this.ids[step.stream] = await this.#create();
+      this.models[step.stream]?.points.clear();
+    } else if (step.kind === "compact") await this.store.compact();
+    else {
+      await this.close();
+      this.database = await this.#engine.reopen(this.database);
+      this.store = await openStore(this.database, this.#options);
+    }
+  }
+
+  async #append(points: readonly (readonly [number, number, PointValue])[]): Promise<void> {
+    for (const [at, when, what] of points) this.models[at]?.points.set(when, what);
+    await this.store.append(
+      batchOf(points.map(([at, when, what]) => [this.ids[at] ?? 0, when, what] as const)),
+    );
+  }
+
+  async expectEqual(asked: Question): Promise<void> {
+    const { figures } = asked;
+    const expected = this.models.flatMap((model) => model.columns(asked));
+    const found = expected.map((): number[] => []);
+    const edges: number[] = [];
+    for await (const table of this.store.buckets({ ...asked, streams: this.ids })) {
+      expect(table.columns).toHaveLength(this.ids.length * figures.length);
+      expect(edges.pop() ?? table.edges[0]).toBe(table.edges[0]);
+      edges.push(...table.edges);
+      for (const [i, column] of table.columns.entries()) found[i]?.push(...column);
+    }
+    expect(edges).toEqual([
+      ...edgesBetween(asked.interval, asked.zone, asked.range, { offset: asked.offset ?? 0 }),
+    ]);
+    // `toEqual` tells -0 from 0, and takes NaN for NaN.
+    expect(found).toEqual(expected.map((column) => [...column]));
+  }
+
+  async close(): Promise<void> {
+    await this.store[Symbol.asyncDispose]();
+    await this.database[Symbol.asyncDispose]();
+  }
+}
+
+const ramp = ({ stream: at, from, spacing, count }: Command & { kind: "ramp" }) =>
+  Array.from({ length: count }, (_, i) => [at, from + i * spacing, (i % 700) / 10] as const).filter(
+    ([, when]) => when < Number.MAX_SAFE_INTEGER,
+  );
+
+const runs = Number(process.env["BUSBAR_PROOF_RUNS"] ?? 0);
+/** A history costs a hundred times as much on PostgreSQL, where each takes a database of its own. */
+const runsOn = (engine: TestEngine): number => (engine.name === "sqlite" ? runs : Math.ceil(runs / 100));
+
+describeEachEngine("bucketed reads against a model", (engine) => {
+  const histories = fc.array(fc.tuple(command, fc.array(question, { minLength: 1, maxLength: 3 })), {
+    minLength: 2,
+    maxLength: 12,
+  });
+
+  test.each([
+    { name: "compacted when asked to", options: { compactPoints: 1e9, tableValues: 100 } },
+    {
+      name: "three buckets, compacting by itself, hardly a cache",
+      options: { buckets: 3, compactPoints: 400, rollupCacheBytes: 5000 },
+    },
+  ])("random histories and questions: $name", { timeout: runs > 0 ? 0 : 120_000 }, async ({ options }) => {
+    await fc.assert(
+      fc.asyncProperty(histories, async (steps) => {
+        const subject = await Subject.open(engine, options);
+        try {
+          for (const [step, questions] of steps) {
+            await subject.run(step);
+            for (const asked of questions) await subject.expectEqual(asked);
+          }
+          await subject.store.compact();
+          await expectSoundRollups(subject.database);
+          for (const asked of steps.flatMap(([, questions]) => questions)) await subject.expectEqual(asked);
+        } finally {
+          await subject.close();
+          await engine.discard(subject.database);
+        }
+      }),
+      { numRuns: runsOn(engine) || (engine.name === "sqlite" ? 15 : 6) },
+    );
+  });
+});

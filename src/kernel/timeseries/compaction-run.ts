@@ -1,0 +1,121 @@
+import type { Micros } from "../time.ts";
+import { type EditStatement, editStatements, markStatement } from "./chunk-statements.ts";
+import { type DecodedOperation, decodeLogBatch } from "./codec/log-batch.ts";
+import { changesOf, compactStream, type SlotLookup } from "./compactor.ts";
+import { Generation } from "./generation.ts";
+import { IdMap } from "./id-map.ts";
+import { RollupCompaction, type RollupSource } from "./rollup-compaction.ts";
+import { rollupStatement, unrollStatement } from "./rollup-statements.ts";
+import type { CompactionFigures, CompactionTask, LogRow, Sometimes } from "./storage.ts";
+import type { Stream, StreamId } from "./types.ts";
+
+/** What a compaction reads, all of one snapshot. */
+export interface CompactionSource extends RollupSource {
+  log(task: CompactionTask): AsyncIterable<LogRow> | Iterable<LogRow>;
+  /** The mode of each of the streams that exist. */
+  modes(streams: readonly StreamId[]): Promise<ReadonlyMap<StreamId, Stream["mode"]>>;
+  /** Where the raw points of those that lost some begin: what is older never changes any more. */
+  horizons(streams: readonly StreamId[]): Promise<ReadonlyMap<StreamId, Micros>>;
+  readonly slot: SlotLookup;
+}
+
+/** Takes statements that belong into one transaction. */
+export type CompactionSink = (statements: readonly EditStatement[]) => Sometimes<void>;
+
+export interface CompactedLog {
+  readonly figures: CompactionFigures;
+  /** The rows that are in chunks now, ascending, and how many bytes they have. */
+  readonly rows: readonly { readonly seq: number; readonly bytes: number }[];
+}
+
+/** Reads the log, groups it by stream and hands the sink what moves it into the chunks. */
+export async function runCompaction(
+  task: CompactionTask,
+  source: CompactionSource,
+  sink: CompactionSink,
+): Promise<CompactedLog> {
+  const { operations, rows, corrupt: corruptRows } = await readOperations(task, source);
+  const generation = grouped(operations);
+  let corrupt = corruptRows;
+  const tails = generation.streams.toSorted((a, b) => a.id - b.id);
+  const modes = await source.modes(tails.map(({ id }) => id));
+  const horizons = await source.horizons(tails.map(({ id }) => id));
+  let chunksWritten = 0;
+  for (const tail of tails) {
+    const mode = modes.get(tail.id);
+    const gone = mode === undefined || tail.closed;
+    const compaction = { tail, mode, slot: source.slot, horizon: task.horizon, from: horizons.get(tail.id) };
+    // Before the chunks change: afterwards the newest of a stream that keeps only that might look like another.
+    const changes = await changesOf(compaction);
+    // Such a stream may be made to keep all again before a compaction that was cut off is repeated: all or nothing.
+    const whole = mode === "last" ? gatherer() : undefined;
+    const write: CompactionSink = whole?.add ?? sink;
+    for await (const group of compactStream(compaction)) {
+      for (const { kind } of group) {
+        if (kind === "write") chunksWritten++;
+        if (kind === "setAside") corrupt++;
+      }
+      await write(group.flatMap((edit) => editStatements(task.bucket, tail.id, edit)));
+    }
+    if (changes === undefined) await write([unrollStatement(task.bucket, tail.id)]);
+    else corrupt += await compactRollups(task.bucket, new RollupCompaction(tail.id, changes, source), write);
+    if (gone) await write([markStatement(task.bucket, tail.id, undefined)]);
+    else if (tail.length > 0) await write([markStatement(task.bucket, tail.id, tail.maxTime)]);
+    if (whole) await sink(whole.statements);
+  }
+  return { figures: { points: generation.points, chunksWritten, corrupt }, rows };
+}
+
+/** @returns how many pages were damaged */
+async function compactRollups(
+  bucket: number,
+  rollups: RollupCompaction,
+  write: CompactionSink,
+): Promise<number> {
+  for await (const edits of rollups.edits())
+    await write(edits.map((edit) => rollupStatement(bucket, rollups.stream, edit)));
+  return rollups.corrupt;
+}
+
+function gatherer() {
+  const statements: EditStatement[] = [];
+  return {
+    statements,
+    add: (more: readonly EditStatement[]): void => {
+      statements.push(...more);
+    },
+  };
+}
+
+interface ReadLog {
+  readonly operations: readonly DecodedOperation[];
+  readonly rows: CompactedLog["rows"];
+  readonly corrupt: number;
+}
+
+async function readOperations(task: CompactionTask, source: CompactionSource): Promise<ReadLog> {
+  const operations: DecodedOperation[] = [];
+  const rows: { seq: number; bytes: number }[] = [];
+  let corrupt = 0;
+  for await (const { seq, blob } of source.log(task)) {
+    try {
+      operations.push(...decodeLogBatch(blob));
+      rows.push({ seq, bytes: blob.length });
+    } catch {
+      // The row stays in the log for somebody to look at; the event loop's side has logged it when it read it.
+      corrupt++;
+    }
+  }
+  return { operations, rows, corrupt };
+}
+
+/** Counted first, so that no column has to grow. */
+function grouped(operations: readonly DecodedOperation[]): Generation {
+  const counts = new IdMap();
+  for (const operation of operations)
+    if (operation.kind === "points")
+      for (const stream of operation.streams) counts.set(stream, (counts.get(stream) || 0) + 1);
+  const generation = new Generation(new Set(), (stream) => counts.get(stream) || 0);
+  for (const operation of operations) generation.apply(operation);
+  return generation;
+}

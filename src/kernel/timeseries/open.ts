@@ -1,0 +1,140 @@
+import { sql } from "kysely";
+import type { Database } from "../database/engine.ts";
+import { invalidField } from "../errors.ts";
+import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Clock } from "../time.ts";
+import { Catalogue } from "./catalogue.ts";
+import { Horizons } from "./horizons.ts";
+import { LogStructuredStore, type StoreOptions } from "./log-structured-store.ts";
+import { registerMetrics } from "./metrics.ts";
+import type { TimeSeriesTables } from "./migrations.ts";
+import { PostgresStorage } from "./postgres-storage.ts";
+import { SqliteStorage } from "./sqlite-storage.ts";
+import type { Storage } from "./storage.ts";
+
+export { timeseriesMigrations } from "./migrations.ts";
+
+/** How often a node looks for what others wrote. */
+const pollMillis = 500;
+/** With a sixth of it between two tries, a node that has died is replaced within 7 seconds. */
+const defaultLeaseMillis = 6000;
+
+/** How long after a change by another node a stream may still be answered as it was. */
+const catalogueMillis = 2000;
+
+export interface OpenOptions {
+  /** Counts only when the database is new: the number of buckets never changes afterwards. Default 1. */
+  readonly buckets?: number;
+  /** Default 6 million points, 512 MB. */
+  readonly maxTailPoints?: number;
+  readonly maxTailBytes?: number;
+  /** When the tail is compacted: default 1 million points, 128 MB, or 10 minutes. */
+  readonly compactPoints?: number;
+  readonly compactBytes?: number;
+  readonly compactMillis?: number;
+  /** Rollups that are kept in memory: default 32 MB, nine stream-years of quarter hours. */
+  readonly rollupCacheBytes?: number;
+  /** How many values a table of a bucketed read may have: default 131,072, a megabyte. */
+  readonly tableValues?: number;
+  /**
+   * Whether other nodes work on the same database. Default `shared` on PostgreSQL: a read asks for what they have
+   * acknowledged first. SQLite is always `single`.
+   */
+  readonly nodes?: "single" | "shared";
+  /** PostgreSQL: how long a node that has died keeps others from compacting. Default 6 seconds. */
+  readonly leaseMillis?: number;
+}
+
+export interface OpenTimeSeries {
+  readonly database: Database;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly metrics?: Metrics;
+  readonly options?: OpenOptions;
+}
+
+/**
+ * Opens the store of a migrated database: reads the part of the log that is not in chunks into memory.
+ * Dispose it before the database.
+ */
+export async function openTimeSeries(parts: OpenTimeSeries): Promise<LogStructuredStore> {
+  const { database, log, clock, metrics, options = {} } = parts;
+  const buckets = await ensureBuckets(database, options.buckets ?? 1);
+  const storage = openStorage(parts, buckets);
+  const shared = database.postgres !== undefined && options.nodes !== "single";
+  try {
+    const catalogue = new Catalogue(database.read, buckets, database.postgres && catalogueMillis);
+    const horizons = new Horizons(buckets);
+    await horizons.load(database.read);
+    const expectedPoints = await pointsPerStream(database);
+    const store = new LogStructuredStore(
+      { database, horizons, storage, catalogue, buckets, expectedPoints, shared, log, clock },
+      storeOptions(options),
+    );
+    await storage.loadMarks();
+    await store.refresh();
+    if (shared) store.poll(pollMillis);
+    if (metrics) registerMetrics(metrics, store);
+    return store;
+  } catch (error) {
+    await storage[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const storeOptions = (options: OpenOptions): StoreOptions => ({
+  maxTailPoints: options.maxTailPoints ?? 6_000_000,
+  maxTailBytes: options.maxTailBytes ?? 512 * 1024 * 1024,
+  compaction: {
+    points: options.compactPoints ?? 1_000_000,
+    bytes: options.compactBytes ?? 128 * 1024 * 1024,
+    age: options.compactMillis ?? 600_000,
+  },
+  rollupCacheBytes: options.rollupCacheBytes ?? 32 * 1024 * 1024,
+  tableValues: options.tableValues ?? 1 << 17,
+});
+
+function openStorage({ database, log, clock, options = {} }: OpenTimeSeries, buckets: number): Storage {
+  if (database.sqlite) return SqliteStorage.open(database.sqlite, clock, buckets);
+  if (database.postgres) {
+    const leaseMillis = options.leaseMillis ?? defaultLeaseMillis;
+    return new PostgresStorage(database.postgres, log, clock, buckets, leaseMillis);
+  }
+  throw new Error(`There is no time-series storage for ${database.engine}.`);
+}
+
+/** What the log holds per stream, so that the tail's columns need not grow while it is replayed. */
+async function pointsPerStream(database: Database): Promise<number> {
+  const { rows } = await sql<{ points: number | null; streams: number }>`
+    select (select cast(sum(points) as bigint) from log) as points,
+      (select count(*) from streams) as streams`.execute(database.read);
+  const [row] = rows;
+  return row?.points && row.streams > 0 ? Math.ceil((1.05 * row.points) / row.streams) : 0;
+}
+
+/** Makes the heads of the log where there are none; returns how many there are. */
+function ensureBuckets(database: Database, wanted: number): Promise<number> {
+  if (!Number.isInteger(wanted) || wanted < 1)
+    throw invalidField("buckets", `${wanted} is not a positive whole number.`);
+  return database.write(async (tx) => {
+    const heads = tx.withTables<TimeSeriesTables>();
+    const missing = await heads.selectFrom("log_head").select("bucket").limit(1).execute();
+    if (missing.length === 0)
+      await heads
+        .insertInto("log_head")
+        .values(
+          Array.from({ length: wanted }, (_, bucket) => ({
+            bucket,
+            seq: 0,
+            compacted_seq: 0,
+            lease_owner: null,
+            lease_until: 0,
+          })),
+        )
+        .onConflict((conflict) => conflict.column("bucket").doNothing())
+        .execute();
+    const count = await sql<{ n: number }>`select count(*) as n from log_head`.execute(tx);
+    return count.rows[0]?.n ?? wanted;
+  });
+}

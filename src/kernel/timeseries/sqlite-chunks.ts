@@ -1,0 +1,84 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Micros } from "../time.ts";
+import { type CellWidth, quarterHour } from "./buckets/cells.ts";
+import { bucketOf, type ChunkRow, type RollupRow } from "./storage.ts";
+import type { StreamId } from "./types.ts";
+
+/** Chunk look-ups over a read-only connection; also the compaction thread's. */
+export class SqliteChunks {
+  readonly #buckets: number;
+  readonly #chunks: StatementSync;
+  readonly #chunkBefore: StatementSync;
+  readonly #mark: StatementSync;
+  readonly #firstAfter: StatementSync;
+  readonly #numericBefore: StatementSync;
+  readonly #rollups: StatementSync;
+  readonly #rollupBefore: StatementSync;
+
+  constructor(reader: DatabaseSync, buckets: number) {
+    this.#buckets = buckets;
+    this.#chunks = reader.prepare(`
+      select start_time, end_time, count, blob from chunks
+      where bucket = ?1 and stream_id = ?2 and start_time < ?4 and start_time >= coalesce(
+        (select max(start_time) from chunks where bucket = ?1 and stream_id = ?2 and start_time <= ?3), ?3)
+      order by start_time limit ?5`);
+    this.#chunkBefore = reader.prepare(`
+      select start_time, end_time, count, blob from chunks
+      where bucket = ? and stream_id = ? and start_time < ? order by start_time desc limit 1`);
+    this.#firstAfter = reader.prepare(`
+      select min(start_time) as start_time from chunks where bucket = ? and stream_id = ? and start_time > ?`);
+    this.#numericBefore = reader.prepare(`
+      select start_time, end_time, count, blob from chunks where bucket = ? and stream_id = ? and start_time < ?
+        and numeric_count > 0 order by start_time desc limit 1`);
+    this.#rollups = reader.prepare(`
+      select start_time, blob from rollups
+      where bucket = ? and stream_id = ? and width = ? and start_time >= ? and start_time < ? order by start_time`);
+    this.#rollupBefore = reader.prepare(`
+      select start_time, blob from rollups where bucket = ? and stream_id = ? and width = ? and start_time < ?
+      order by start_time desc limit 1`);
+    this.#mark = reader.prepare("select high_time from stream_marks where bucket = ? and stream_id = ?");
+  }
+
+  chunks(stream: StreamId, from: Micros, to: Micros, limit: number): readonly ChunkRow[] {
+    return this.#chunks.all(bucketOf(stream, this.#buckets), stream, from, to, limit).map(chunkRow);
+  }
+
+  chunkBefore(stream: StreamId, before: Micros): ChunkRow | undefined {
+    const row = this.#chunkBefore.get(bucketOf(stream, this.#buckets), stream, before);
+    return row && chunkRow(row);
+  }
+
+  numericChunkBefore(stream: StreamId, before: Micros): ChunkRow | undefined {
+    const row = this.#numericBefore.get(bucketOf(stream, this.#buckets), stream, before);
+    return row && chunkRow(row);
+  }
+
+  rollups(stream: StreamId, width: CellWidth, from: Micros, to: Micros): readonly RollupRow[] {
+    return this.#rollups
+      .all(bucketOf(stream, this.#buckets), stream, width, from, to)
+      .map((row) => ({ startTime: row["start_time"] as number, blob: row["blob"] as Uint8Array }));
+  }
+
+  rollupBefore(stream: StreamId, before: Micros): RollupRow | undefined {
+    const row = this.#rollupBefore.get(bucketOf(stream, this.#buckets), stream, quarterHour, before);
+    return row && { startTime: row["start_time"] as number, blob: row["blob"] as Uint8Array };
+  }
+
+  /** Where the first chunk that starts after `time` starts; Infinity without one. */
+  startAfter(stream: StreamId, time: Micros): Micros {
+    const row = this.#firstAfter.get(bucketOf(stream, this.#buckets), stream, time);
+    return (row?.["start_time"] as number | null | undefined) ?? Number.POSITIVE_INFINITY;
+  }
+
+  mark(stream: StreamId): Micros {
+    const row = this.#mark.get(bucketOf(stream, this.#buckets), stream);
+    return row ? (row["high_time"] as number) : Number.NEGATIVE_INFINITY;
+  }
+}
+
+const chunkRow = (row: Record<string, unknown>): ChunkRow => ({
+  startTime: row["start_time"] as number,
+  endTime: row["end_time"] as number,
+  count: row["count"] as number,
+  blob: row["blob"] as Uint8Array,
+});

@@ -1,0 +1,173 @@
+import type { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import { openSqliteReader } from "../database/sqlite-file.ts";
+import { messageOf } from "../errors.ts";
+import type { Micros } from "../time.ts";
+import { compactedStatement, type EditStatement } from "./chunk-statements.ts";
+import { type CompactedLog, type CompactionSource, runCompaction } from "./compaction-run.ts";
+import type { CompactionReply, CompactionRequest } from "./compaction-thread.ts";
+import { SqliteChunks } from "./sqlite-chunks.ts";
+import type { CompactionFigures, CompactionTask, LogRow } from "./storage.ts";
+import type { Stream, StreamId } from "./types.ts";
+
+/**
+ * Compaction of the SQLite file: reads and encodes here, over a read-only connection; what is to be written goes
+ * back in slices, since only the writer thread may write.
+ */
+export interface SqliteCompactionData {
+  readonly file: string;
+  readonly buckets: number;
+}
+
+/** A slice keeps the writer from commits for some milliseconds at most. */
+const sliceStatements = 128;
+const sliceBytes = 1 << 18;
+/** Deleting reads the pages of the blobs: so many bytes of the log a slice. */
+const sliceLogBytes = 1 << 22;
+/** Slices that may wait for the writer while the next is encoded. */
+const slicesInFlight = 2;
+
+const port = parentPort;
+if (!port) throw new Error("This file runs as a worker thread.");
+const { file, buckets } = workerData as SqliteCompactionData;
+const database = openSqliteReader(file);
+const chunks = new SqliteChunks(database, buckets);
+
+const source: CompactionSource = {
+  log: (task) => readLog(database, task),
+  modes: async (streams) => readModes(streams),
+  horizons: async (streams) => readHorizons(streams),
+  slot: (stream, time) => ({
+    chunk: chunks.chunkBefore(stream, time + 1),
+    nextStart: chunks.startAfter(stream, time),
+  }),
+  chunks: (stream, from, to, limit) => chunks.chunks(stream, from, to, limit),
+  rollups: (stream, width, from, to) => chunks.rollups(stream, width, from, to),
+};
+
+function* readLog(reader: DatabaseSync, { bucket, upTo }: CompactionTask): Generator<LogRow> {
+  const statement = reader.prepare("select seq, blob from log where bucket = ? and seq <= ? order by seq");
+  for (const row of statement.iterate(bucket, upTo))
+    yield { seq: row["seq"] as number, blob: row["blob"] as Uint8Array };
+}
+
+function readModes(streams: readonly StreamId[]): ReadonlyMap<StreamId, Stream["mode"]> {
+  const rows = database
+    .prepare("select id, mode from streams where id in (select value from json_each(?))")
+    .all(JSON.stringify(streams));
+  return new Map(rows.map((row) => [row["id"] as number, row["mode"] === "last" ? "last" : "history"]));
+}
+
+function readHorizons(streams: readonly StreamId[]): ReadonlyMap<StreamId, Micros> {
+  const rows = database
+    .prepare(
+      "select stream_id, horizon from stream_horizons where stream_id in (select value from json_each(?))",
+    )
+    .all(JSON.stringify(streams));
+  return new Map(rows.map((row) => [row["stream_id"] as number, row["horizon"] as number]));
+}
+
+/** Collects statements into slices, and waits when too many are on their way. */
+class Slices {
+  #statements: EditStatement[] = [];
+  #bytes = 0;
+  #inFlight = 0;
+  #aborted = false;
+  #wake: (() => void) | undefined;
+
+  async add(statements: readonly EditStatement[]): Promise<void> {
+    for (const statement of statements) {
+      this.#statements.push(statement);
+      for (const param of statement.params) if (param instanceof Uint8Array) this.#bytes += param.length;
+    }
+    if (this.#statements.length >= sliceStatements || this.#bytes >= sliceBytes) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#statements.length > 0) {
+      port?.postMessage({ kind: "slice", statements: this.#statements } satisfies CompactionReply);
+      this.#statements = [];
+      this.#bytes = 0;
+      this.#inFlight++;
+    }
+    await this.#waitUntil(slicesInFlight - 1);
+  }
+
+  async end(): Promise<void> {
+    await this.flush();
+    await this.#waitUntil(0);
+  }
+
+  settle(aborted: boolean): void {
+    this.#inFlight--;
+    this.#aborted ||= aborted;
+    this.#wake?.();
+  }
+
+  async #waitUntil(inFlight: number): Promise<void> {
+    while (this.#inFlight > inFlight && !this.#aborted)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    if (this.#aborted) throw new Error("A slice of the compaction could not be written.");
+  }
+}
+
+let slices = new Slices();
+
+async function compact(task: CompactionTask): Promise<CompactionFigures> {
+  slices = new Slices();
+  const { figures, rows } = await readAndEncode(task);
+  // The log goes only when all chunks are there, the oldest first: what is left is always the end of it.
+  await slices.end();
+  await deleteLog(task, rows);
+  return figures;
+}
+
+/** One snapshot for everything that is read: what the slices write meanwhile is not seen. */
+async function readAndEncode(task: CompactionTask): Promise<CompactedLog> {
+  database.exec("begin");
+  try {
+    return await runCompaction(task, source, (statements) => slices.add(statements));
+  } finally {
+    database.exec("commit");
+  }
+}
+
+async function deleteLog(task: CompactionTask, rows: CompactedLog["rows"]): Promise<void> {
+  let bytes = 0;
+  let seqs: number[] = [];
+  const flush = async () => {
+    const sql = "delete from log where bucket = ? and seq in (select value from json_each(?))";
+    await slices.add([{ sql, params: [task.bucket, JSON.stringify(seqs)] }]);
+    await slices.flush();
+    seqs = [];
+    bytes = 0;
+  };
+  for (const row of rows) {
+    seqs.push(row.seq);
+    bytes += row.bytes;
+    if (bytes >= sliceLogBytes) await flush();
+  }
+  if (seqs.length > 0) await flush();
+  await slices.add([compactedStatement(task.bucket, task.upTo)]);
+  await slices.end();
+}
+
+async function answer(task: CompactionTask): Promise<void> {
+  let reply: CompactionReply;
+  try {
+    reply = { kind: "done", figures: await compact(task) };
+  } catch (error) {
+    reply = { kind: "failed", message: messageOf(error) };
+  }
+  port?.postMessage(reply);
+}
+
+port.on("message", (request: CompactionRequest) => {
+  if (request.kind === "compact") void answer(request.task);
+  else if (request.kind === "close") {
+    database.close();
+    port.close();
+  } else slices.settle(request.kind === "abort");
+});
