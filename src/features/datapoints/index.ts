@@ -1,0 +1,58 @@
+import { messageOf } from "../../kernel/errors.ts";
+import type { Feature, InstalledFeature, Kernel } from "../../kernel/kernel.ts";
+import { registerConnectorRoutes } from "./connector-routes.ts";
+import { Connectors } from "./connectors.ts";
+import { Discovered } from "./discovered.ts";
+import { Figures } from "./figures.ts";
+import { Ingest } from "./ingest.ts";
+import { Intake } from "./intake.ts";
+import { Maps } from "./maps.ts";
+import { createDatapoints } from "./migrations/0001-datapoints.ts";
+import { resources } from "./route-config.ts";
+import { registerDatapointRoutes } from "./routes.ts";
+import { Datapoints } from "./service.ts";
+import { datapointStreams } from "./stream-owner.ts";
+import { streamOwner } from "./streams.ts";
+import { Topics } from "./topics.ts";
+import { registerValueRoutes } from "./value-routes.ts";
+import { Values } from "./value-service.ts";
+
+/** Building energy management: connectors announce datapoints over MQTT, people activate them, values come and go. */
+export const datapoints: Feature = {
+  name: "datapoints",
+  migrations: { "datapoints/0001-datapoints": createDatapoints },
+  resources,
+  install: (kernel) => install(kernel),
+};
+
+async function install(kernel: Kernel): Promise<InstalledFeature> {
+  const { database, changes, clock, log, metrics, mqtt, timeseries } = kernel;
+  await using parts = new AsyncDisposableStack();
+  kernel.streamOwners.register(streamOwner, datapointStreams(kernel));
+  const figures = new Figures(metrics, log, clock);
+  const maps = new Maps({ link: mqtt, database, figures, log });
+  const topics = parts.use(new Topics({ database, link: mqtt, maps, figures, log }));
+  parts.defer(changes.subscribe(topics.follow));
+  const discovered = new Discovered();
+  const intake = parts.use(
+    new Intake({
+      database,
+      changes,
+      log,
+      refused: (connectorId, error) =>
+        log.error({ connectorId, error: messageOf(error) }, "a message of a connector could not be stored"),
+    }),
+  );
+  const ingest = new Ingest({ topics, intake, timeseries, discovered, figures, clock });
+  const prefix = `/${kernel.config.http.rootPath}`;
+  registerDatapointRoutes(kernel, new Datapoints(kernel, topics), prefix);
+  registerValueRoutes(kernel, new Values(kernel, figures), prefix);
+  registerConnectorRoutes(kernel, new Connectors(kernel, topics, discovered), discovered, prefix);
+  // The link wants to know the subscriptions before it connects.
+  await topics.settle();
+  const installed = parts.move();
+  return {
+    start: () => mqtt.start({ onMessage: ingest.take, onReady: () => maps.ready() }),
+    [Symbol.asyncDispose]: () => installed.disposeAsync(),
+  };
+}

@@ -1,0 +1,20 @@
+import { right } from "../../kernel/http/surface.ts";
+import type { Action } from "../../kernel/identity/principal.ts";
+
+/** Resource types of this feature, on which rights are given. */
+export const resources = [
+  "connector",
+  "connectorlogentry",
+  "datapoint",
+  "datapointvalue",
+  "datapointlastvalue",
+] as const;
+
+/** Configuration of a route of this surface. `object` names the path parameter with the object's id. */
+export const routeConfig = (action: Action, resource: (typeof resources)[number], object?: string) => ({
+  access: right(action, resource, object),
+  surface: "datapoints" as const,
+});
+
+/** Bodies of many objects or messages. */
+export const bulkBodyLimit = 64 * 1024 * 1024;
