@@ -1,0 +1,81 @@
+import { sql } from "kysely";
+import { expect, test } from "vitest";
+import type { DatabaseConfig } from "../../src/kernel/config/config.ts";
+import type { Database } from "../../src/kernel/database/engine.ts";
+import { migrate } from "../../src/kernel/database/migrate.ts";
+import { openDatabase } from "../../src/kernel/database/open.ts";
+import { createLog } from "../../src/kernel/observe/log.ts";
+import { openTimeSeries, timeseriesMigrations } from "../../src/kernel/timeseries/open.ts";
+import { describeEachEngine } from "../engines.ts";
+
+import { expectSoundRollups } from "../rollups.ts";
+import { pointsOf } from "../store.ts";
+import { Expected, streamCount } from "./store-history.ts";
+import { stepsStored, Writer } from "./store-process.ts";
+
+/** Kills per engine; more for a long proof. */
+const wantedKills = Number(process.env["BUSBAR_PROOF_KILLS"] ?? 0);
+const log = createLog("silent");
+
+/** Chunks of a stream never overlap, and say how many points they hold. */
+async function expectSoundChunks(database: Database): Promise<void> {
+  const { rows } = await sql<{ stream_id: number; start_time: number; end_time: number }>`
+    select stream_id, start_time, end_time from chunks order by stream_id, start_time`.execute(database.read);
+  rows.forEach((row, i) => {
+    const before = rows[i - 1];
+    if (before?.stream_id === row.stream_id) expect(before.end_time).toBeLessThan(row.start_time);
+    expect(row.end_time).toBeGreaterThanOrEqual(row.start_time);
+  });
+}
+
+describeEachEngine("time-series store after kill -9", (engine) => {
+  test("what was acknowledged is there, each point once, and nothing is half done", {
+    timeout: wantedKills > 0 ? 0 : 120_000,
+  }, async () => {
+    const config: DatabaseConfig = await engine.create();
+    const open = async () => {
+      const database = await openDatabase(config, log);
+      await migrate(database, timeseriesMigrations);
+      const options = { compactPoints: 1e9 };
+      const store = await openTimeSeries({ database, log, clock: { now: () => Date.now() }, options });
+      return { database, store };
+    };
+    const first = await open();
+    const streams = await first.database.write((tx) =>
+      first.store.streams.ensure(
+        tx,
+        Array.from({ length: streamCount }, (_, i) => ({
+          owner: "crash",
+          key: `${i}`,
+          mode: "history" as const,
+          unit: "",
+          labels: {},
+        })),
+      ),
+    );
+    await first.store[Symbol.asyncDispose]();
+    await first.database[Symbol.asyncDispose]();
+    const ids = streams.map(({ id }) => id);
+
+    const kills = wantedKills || (engine.name === "sqlite" ? 5 : 3);
+    const expected = new Expected();
+    let next = 0;
+    for (let kill = 0; kill < kills; kill++) {
+      const writer = new Writer({ database: config, ids, first: next });
+      const acknowledged = await writer.killedAfter(50 + Math.floor(Math.random() * 2000));
+      const { database, store } = await open();
+      next = await stepsStored(store, ids, acknowledged);
+      expect(next).toBeGreaterThan(acknowledged);
+      expected.advance(next);
+      for (const [stream, id] of ids.entries())
+        expect(await pointsOf(store, id)).toEqual(expected.sorted(stream));
+      await store.compact();
+      for (const [stream, id] of ids.entries())
+        expect(await pointsOf(store, id)).toEqual(expected.sorted(stream));
+      await expectSoundChunks(database);
+      await expectSoundRollups(database);
+      await store[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    }
+  });
+});
