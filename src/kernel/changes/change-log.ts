@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { sql } from "kysely";
 import { afterCommit, type Database, type Queryable, type Tx } from "../database/engine.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observe/log.ts";
 import type { Clock } from "../time.ts";
 import type { Change, ChangeFilter, ChangeLog, RecordedChange } from "./changes.ts";
 import { type Feed, openFeed } from "./feed.ts";
-import { channel, PostgresHints } from "./postgres-hints.ts";
 import { insertChanges, selectChanges } from "./store.ts";
+
+/** Of the hints to other nodes. */
+const topic = "changes";
 
 export interface ChangeLogOptions {
   readonly database: Database;
@@ -30,29 +31,21 @@ class SqlChangeLog implements ChangeLog {
   readonly #node: string;
   readonly #feed: Feed;
   readonly #listeners = new Set<(change: RecordedChange) => void>();
-  readonly #hints: PostgresHints | undefined;
+  #unlisten: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
   #failing = false;
-  #telling = false;
-  #told: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(options: ChangeLogOptions, node: string, feed: Feed) {
     this.#options = options;
     this.#node = node;
     this.#feed = feed;
-    const { database, log } = options;
-    if (database.postgres) {
-      this.#hints = new PostgresHints(database.postgres.connection, log, (sender) => {
-        if (sender !== node) this.#look();
-      });
-    }
   }
 
   async start(): Promise<void> {
-    await this.#hints?.connect();
+    this.#unlisten = await this.#options.database.postgres?.hints.listen(topic, () => this.#look());
     this.#timer = setInterval(() => this.#look(), this.#options.pollMillis ?? 1000);
     this.#timer.unref();
   }
@@ -62,7 +55,7 @@ class SqlChangeLog implements ChangeLog {
     const recorded = await insertChanges(tx, changes, this.#options.clock.now(), this.#node);
     afterCommit(tx, () => {
       for (const change of recorded) this.#deliver(change);
-      this.#tellOthers();
+      this.#options.database.postgres?.hints.tell(topic);
     });
   }
 
@@ -85,27 +78,6 @@ class SqlChangeLog implements ChangeLog {
         this.#options.log.error({ err: error, change: change.id }, "a listener to changes failed");
       }
     }
-  }
-
-  /**
-   * After the commit and once for whatever was committed meanwhile: a NOTIFY inside the transaction would make all
-   * committing transactions of the cluster wait for each other.
-   */
-  #tellOthers(): void {
-    if (!this.#hints || this.#telling || this.#closed) return;
-    this.#telling = true;
-    this.#told = this.#tell().catch((error: unknown) => {
-      this.#options.log.debug(
-        { error: messageOf(error) },
-        "other nodes were not told; they will see by themselves",
-      );
-    });
-  }
-
-  async #tell(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#telling = false;
-    await sql`select pg_notify(${channel}, ${this.#node})`.execute(this.#options.database.read);
   }
 
   /** Looks for others' changes; while a look is under way, once more after it. */
@@ -133,8 +105,7 @@ class SqlChangeLog implements ChangeLog {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
-    await this.#hints?.[Symbol.asyncDispose]();
+    this.#unlisten?.();
     await this.#looking;
-    await this.#told;
   }
 }

@@ -66,6 +66,23 @@ export interface BatchResult {
 export interface PostgresAccess {
   /** Connection settings for connections of one's own (the compaction worker). Schema `busbar` is on the search path. */
   readonly connection: PostgresConnection;
+  readonly hints: Hints;
+}
+
+/**
+ * Word to the other nodes on the same database that there is something to read. It may be lost, come late, or more
+ * often than it was given: look by yourself as well.
+ */
+export interface Hints {
+  /**
+   * Calls back when another node has told the topic, and whenever word may have been missed. Resolves, with what ends
+   * it, when the first attempt to connect is over.
+   */
+  listen(topic: string, onHint: () => void): Promise<() => void>;
+  /** After the commit. Told at most 20 times a second, and only where there is another node; costs next to nothing. */
+  tell(topic: string): void;
+  /** Sends what waits for its turn. */
+  flush(): void;
 }
 
 export interface PostgresConnection {

@@ -12,21 +12,10 @@ import {
   takeAfterCommit,
 } from "./engine.ts";
 import { asProblem, isRetryable } from "./faults.ts";
-
-// int8 arrives as text otherwise; every integer we store is a JS safe integer.
-pg.types.setTypeParser(20, Number);
+import { PostgresHints } from "./postgres-hints.ts";
+import { clientSettings } from "./postgres-settings.ts";
 
 const attempts = 5;
-
-/** Settings of a pg client or pool whose tables are in schema `busbar`. */
-export const clientSettings = (connection: PostgresConnection): pg.ClientConfig => ({
-  connectionString: connection.connectionString,
-  ...(connection.ssl === undefined ? {} : { ssl: connection.ssl }),
-  options: "-c search_path=busbar -c timezone=UTC",
-  application_name: "busbar",
-  keepAlive: true,
-  connectionTimeoutMillis: 10_000,
-});
 
 /**
  * PostgreSQL 15 or newer. Everything is in schema `busbar`; other tables of that database are never touched.
@@ -51,7 +40,7 @@ export async function openPostgres(connection: PostgresConnection, log: Log): Pr
       cause: error,
     });
   }
-  return new PostgresDatabase(description, connection, pool);
+  return new PostgresDatabase(description, connection, pool, log);
 }
 
 class PostgresDatabase implements Database {
@@ -60,11 +49,13 @@ class PostgresDatabase implements Database {
   readonly read: Reader;
   readonly postgres: PostgresAccess;
   readonly #pool: pg.Pool;
+  readonly #hints: PostgresHints;
 
-  constructor(description: string, connection: PostgresConnection, pool: pg.Pool) {
+  constructor(description: string, connection: PostgresConnection, pool: pg.Pool, log: Log) {
     this.description = description;
     this.#pool = pool;
-    this.postgres = { connection };
+    this.#hints = new PostgresHints(connection, log);
+    this.postgres = { connection, hints: this.#hints };
     this.read = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   }
 
@@ -99,6 +90,7 @@ class PostgresDatabase implements Database {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#hints[Symbol.asyncDispose]();
     await this.read.destroy();
   }
 }

@@ -3,11 +3,13 @@ import type { Log } from "../observe/log.ts";
 import { decodeLogBatch } from "./codec/log-batch.ts";
 import type { CommittedRow } from "./commit-queue.ts";
 import type { Generation } from "./generation.ts";
+import type { LogListeners } from "./log-listeners.ts";
+import type { LogNotice } from "./log-notice.ts";
+import { LogWatch, type WatchOptions } from "./log-watch.ts";
 import { SharedRuns } from "./shared-runs.ts";
 import type { BucketHead, LogRow, Storage } from "./storage.ts";
 import type { Tail } from "./tail.ts";
 
-const retryMillis = 200;
 /** Heads that do not move although rows are missing: nobody has compacted them. */
 const patience = 3;
 
@@ -17,6 +19,12 @@ export interface TailEvents {
   /** Rows went into chunks that the tail never saw: what was known of chunks counts no more. */
   restarted(): void;
 }
+
+type Operations = CommittedRow["operations"];
+
+/** An empty row is one that could not be decoded. */
+const noticesOf = (bucket: number, operations: Operations): readonly LogNotice[] =>
+  operations.length > 0 ? operations : [{ kind: "missed", bucket }];
 
 /**
  * Keeps the tail equal to the log, by one cursor per bucket. Rows are applied in the order of their numbers, without
@@ -31,12 +39,16 @@ export interface TailEvents {
  * When another node has compacted, the rows after `compactedSeq` are read into a generation beside the tail, which
  * takes its place in one step, so that no reader meets a gap. Where rows disappear while they are read, they have
  * become chunks, and it is tried again from the heads.
+ *
+ * Listeners hear of each row when the tail takes it, before its writer gets the acknowledgement.
  */
 export class LogFollower {
   readonly #storage: Storage;
   readonly #tail: Tail;
   readonly #log: Log;
   readonly #events: TailEvents;
+  readonly #listeners: LogListeners;
+  readonly #watch: LogWatch;
   readonly #cursors: number[] = [];
   readonly #floors: number[] = [];
   /** What the frozen generation reaches to, per bucket. */
@@ -44,15 +56,14 @@ export class LogFollower {
   readonly #catchingUp = new SharedRuns(() => this.#catchUp());
   #replacing = false;
   #corrupt = 0;
-  #retry: NodeJS.Timeout | undefined;
-  #poll: NodeJS.Timeout | undefined;
-  #closed = false;
 
-  constructor(storage: Storage, tail: Tail, log: Log, events: TailEvents) {
+  constructor(storage: Storage, tail: Tail, log: Log, events: TailEvents, listeners: LogListeners) {
     this.#storage = storage;
     this.#tail = tail;
     this.#log = log;
     this.#events = events;
+    this.#listeners = listeners;
+    this.#watch = new LogWatch(() => this.refresh(), log);
   }
 
   /** Rows that could not be decoded. */
@@ -72,10 +83,10 @@ export class LogFollower {
       const next = this.cursor(bucket) + 1;
       if (seq > next || (seq === next && this.#replacing)) missing = true;
       else if (seq === next) {
-        this.#tail.apply(operations);
-        this.#cursors[bucket] = seq;
+        this.#take(bucket, seq, operations);
       }
     }
+    this.#watch.tellOthers();
     return missing ? this.#upTo(rows) : undefined;
   }
 
@@ -90,25 +101,17 @@ export class LogFollower {
 
   /** Keeps trying to refresh, for as long as the database is away. */
   recover(): void {
-    if (this.#retry || this.#closed) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      this.refresh().catch((error: unknown) => {
-        this.#log.warn({ error: messageOf(error) }, "the log cannot be read; it will be tried again");
-        this.recover();
-      });
-    }, retryMillis).unref();
+    this.#watch.recover();
   }
 
-  /** Refreshes now and then: what other nodes wrote becomes visible without anybody asking. */
-  poll(millis: number): void {
-    this.#poll = setInterval(() => {
-      if (!this.#retry) this.refresh().catch(() => this.recover());
-    }, millis).unref();
+  /** Refreshes by itself from now on: what other nodes wrote becomes visible without anybody asking. */
+  watch(options: WatchOptions): Promise<void> {
+    return this.#watch.start(options);
   }
 
   /** Freezes the tail as far as it goes now; returns that, per bucket. */
   freeze(buckets: number): readonly number[] {
+    this.#watch.tellAtOnce();
     this.#tail.freeze();
     this.#frozenUpTo = Array.from({ length: buckets }, (_, bucket) => this.cursor(bucket));
     return this.#frozenUpTo;
@@ -124,9 +127,7 @@ export class LogFollower {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#retry);
-    clearInterval(this.#poll);
+    this.#watch.close();
     await this.#catchingUp.idle();
   }
 
@@ -152,14 +153,26 @@ export class LogFollower {
       for await (const row of this.#storage.log(bucket, this.cursor(bucket), seq)) {
         // Its own commits may have come this far meanwhile.
         if (row.seq <= this.cursor(bucket)) continue;
-        if (!withGaps && this.#isGap(this.cursor(bucket), row.seq)) return false;
-        this.#tail.apply(this.#decode(bucket, row));
-        this.#cursors[bucket] = row.seq;
+        if (this.#isGap(this.cursor(bucket), row.seq)) {
+          if (!withGaps) return false;
+          this.#listeners.tell([{ kind: "missed", bucket }]);
+        }
+        this.#take(bucket, row.seq, this.#decode(bucket, row));
       }
-      if (!withGaps && this.#isGap(this.cursor(bucket), seq + 1)) return false;
+      if (this.#isGap(this.cursor(bucket), seq + 1)) {
+        if (!withGaps) return false;
+        this.#listeners.tell([{ kind: "missed", bucket }]);
+      }
       this.#cursors[bucket] = Math.max(seq, this.cursor(bucket));
     }
     return true;
+  }
+
+  /** The bucket's next row. */
+  #take(bucket: number, seq: number, operations: Operations): void {
+    this.#tail.apply(operations);
+    this.#cursors[bucket] = seq;
+    if (this.#listeners.any) this.#listeners.tell(noticesOf(bucket, operations));
   }
 
   /** Only where other nodes compact: a cut-off compaction on SQLite leaves the end of the log, which is all there is. */
@@ -183,18 +196,26 @@ export class LogFollower {
   async #replace(heads: readonly BucketHead[], withGaps: boolean): Promise<boolean> {
     const missed = heads.some(({ bucket, compactedSeq }) => compactedSeq > this.cursor(bucket));
     const staged = this.#tail.stage();
+    const news: LogNotice[] = [];
     this.#replacing = true;
     try {
       if (missed) await this.#storage.loadMarks();
       const upTo = heads.map(({ bucket, seq }) => Math.max(seq, this.cursor(bucket)));
       for (const [i, { bucket, compactedSeq }] of heads.entries()) {
         let at = compactedSeq;
+        let missing = at > this.cursor(bucket);
         for await (const row of this.#storage.log(bucket, at, upTo[i] ?? 0)) {
+          missing ||= this.#isGap(at, row.seq);
           if (!withGaps && this.#isGap(at, row.seq)) return false;
-          for (const operation of this.#decode(bucket, row)) staged.apply(operation);
+          const operations = this.#decode(bucket, row);
+          for (const operation of operations) staged.apply(operation);
+          if (row.seq > this.cursor(bucket) && this.#listeners.any)
+            news.push(...noticesOf(bucket, operations));
           at = row.seq;
         }
+        missing ||= this.#isGap(at, (upTo[i] ?? 0) + 1);
         if (!withGaps && this.#isGap(at, (upTo[i] ?? 0) + 1)) return false;
+        if (missing) news.push({ kind: "missed", bucket });
       }
       for (const generation of this.#tail.generations) this.#events.compacted(generation);
       this.#tail.replace(staged);
@@ -203,13 +224,14 @@ export class LogFollower {
         this.#floors[bucket] = compactedSeq;
       }
       if (missed) this.#events.restarted();
+      this.#listeners.tell(news);
       return true;
     } finally {
       this.#replacing = false;
     }
   }
 
-  #decode(bucket: number, row: LogRow): ReturnType<typeof decodeLogBatch> {
+  #decode(bucket: number, row: LogRow): Operations {
     try {
       return decodeLogBatch(row.blob);
     } catch (error) {

@@ -7,7 +7,10 @@ import { Compaction, type CompactionOptions } from "./compaction.ts";
 import type { StreamEdits } from "./edits/contract.ts";
 import { RangeEdits } from "./edits/stream-edits.ts";
 import type { Horizons } from "./horizons.ts";
-import { LogFollower } from "./log-follower.ts";
+import { LogFollower, type TailEvents } from "./log-follower.ts";
+import { LogListeners } from "./log-listeners.ts";
+import type { LogListener } from "./log-notice.ts";
+import type { WatchOptions } from "./log-watch.ts";
 import { Retention } from "./retention.ts";
 import type { StreamRetention } from "./retention-contract.ts";
 import { Serial } from "./serial.ts";
@@ -47,6 +50,7 @@ export class LogStructuredStore implements TimeSeries {
   readonly #storage: Storage;
   readonly #horizons: Horizons;
   readonly #tail: Tail;
+  readonly #listeners: LogListeners;
   readonly #follower: LogFollower;
   readonly #reads: StoreReads;
   readonly #writes: StoreWrites;
@@ -59,7 +63,8 @@ export class LogStructuredStore implements TimeSeries {
     this.#storage = storage;
     this.#horizons = horizons;
     this.#tail = new Tail(parts.expectedPoints);
-    this.#follower = this.#follow(parts);
+    this.#listeners = new LogListeners(parts.log);
+    this.#follower = this.#openFollower(parts);
     const common = { ...parts, tail: this.#tail, follower: this.#follower };
     const refresh = parts.shared ? () => this.refresh() : undefined;
     this.#reads = new StoreReads({ ...common, refresh }, options);
@@ -126,6 +131,10 @@ export class LogStructuredStore implements TimeSeries {
     return this.#reads.readBuckets(query);
   }
 
+  follow(listener: LogListener): () => void {
+    return this.#listeners.add(listener);
+  }
+
   stats(): StoreStats {
     return {
       tailPoints: this.#tail.points,
@@ -143,9 +152,9 @@ export class LogStructuredStore implements TimeSeries {
     return this.#follower.refresh();
   }
 
-  /** Refreshes by itself from now on: see LogFollower. */
-  poll(millis: number): void {
-    this.#follower.poll(millis);
+  /** Refreshes by itself from now on, on word of other nodes and now and then. */
+  watch(options: WatchOptions): Promise<void> {
+    return this.#follower.watch(options);
   }
 
   /** Moves all that is in the tail now into chunks. */
@@ -165,14 +174,15 @@ export class LogStructuredStore implements TimeSeries {
     await this.#storage[Symbol.asyncDispose]();
   }
 
-  #follow({ storage, log }: StoreParts): LogFollower {
-    return new LogFollower(storage, this.#tail, log, {
+  #openFollower({ storage, log }: StoreParts): LogFollower {
+    const events: TailEvents = {
       compacted: (generation) => {
         this.#reads.compacted(generation);
         this.#compaction.dropped();
         this.#writes.queue.resume();
       },
       restarted: () => this.#reads.restarted(),
-    });
+    };
+    return new LogFollower(storage, this.#tail, log, events, this.#listeners);
   }
 }

@@ -15,8 +15,6 @@ import type { Storage } from "./storage.ts";
 
 export { timeseriesMigrations } from "./migrations.ts";
 
-/** How often a node looks for what others wrote. */
-const pollMillis = 500;
 /** With a sixth of it between two tries, a node that has died is replaced within 7 seconds. */
 const defaultLeaseMillis = 6000;
 
@@ -42,6 +40,8 @@ export interface OpenOptions {
    * acknowledged first. SQLite is always `single`.
    */
   readonly nodes?: "single" | "shared";
+  /** How often a node looks for what others wrote, where no word of it came. Default 500. */
+  readonly pollMillis?: number;
   /** PostgreSQL: how long a node that has died keeps others from compacting. Default 6 seconds. */
   readonly leaseMillis?: number;
 }
@@ -74,7 +74,8 @@ export async function openTimeSeries(parts: OpenTimeSeries): Promise<LogStructur
     );
     await storage.loadMarks();
     await store.refresh();
-    if (shared) store.poll(pollMillis);
+    if (shared && database.postgres)
+      await store.watch({ pollMillis: options.pollMillis ?? 500, hints: database.postgres.hints });
     if (metrics) registerMetrics(metrics, store);
     return store;
   } catch (error) {

@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { PostgresConnection } from "../database/engine.ts";
-import { clientSettings } from "../database/postgres.ts";
+import { clientSettings } from "../database/postgres-settings.ts";
 import type { ChunkRow, RollupRow } from "./storage.ts";
 
 /** Numbers the parameters of a portable statement. */

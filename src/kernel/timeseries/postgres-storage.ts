@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { PostgresAccess, PostgresConnection } from "../database/engine.ts";
 import { asProblem } from "../database/faults.ts";
-import { clientSettings } from "../database/postgres.ts";
+import { clientSettings } from "../database/postgres-settings.ts";
 import type { Log } from "../observe/log.ts";
 import type { Clock, Micros } from "../time.ts";
 import { type CellWidth, quarterHour } from "./buckets/cells.ts";

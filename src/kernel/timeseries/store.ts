@@ -2,6 +2,7 @@ import type { Tx } from "../database/engine.ts";
 import type { Micros } from "../time.ts";
 import type { BucketQuery, BucketTable } from "./buckets/query.ts";
 import type { StreamEdits } from "./edits/contract.ts";
+import type { LogListener } from "./log-notice.ts";
 import type { StreamRetention } from "./retention-contract.ts";
 import type {
   Point,
@@ -62,6 +63,22 @@ export interface TimeSeries extends AsyncDisposable {
    * @throws Problem `invalid-request` for an unknown zone or too many buckets
    */
   buckets(query: BucketQuery): AsyncIterable<BucketTable>;
+
+  /**
+   * Tells the listener of everything that is appended, deleted or edited from now on, on this node and on others alike,
+   * once each: synchronously after the commit, operation by operation in the order of the log (of each bucket; an append
+   * over several buckets is told bucket by bucket). What this node writes is told before its promise resolves; what
+   * another node acknowledges, within some 60 ms (500 ms while the hints between the nodes are down). An edit or its undo
+   * is a `deleteRange` of its range, then the `points` that are there now; points that expire are not told of.
+   *
+   * To show a state and keep it up to date: follow first, then read. What is told meanwhile may be in what is read as
+   * well; nothing falls in between. A node that was cut off for longer than a compaction takes is told `missed`.
+   *
+   * Runs on the write path: do little, keep no columns, throw nothing (it is logged, and others are told all the same).
+   * Without a listener it costs nothing.
+   * @returns ends it
+   */
+  follow(listener: LogListener): () => void;
 
   /**
    * Where the raw points of the stream begin: older ones have expired (or are about to) and are refused.

@@ -1,0 +1,17 @@
+import type { PointBatch, StreamId, TimeRange } from "./types.ts";
+
+/** What has come into the log, on this node or another; see `TimeSeries.follow`. */
+export type LogNotice =
+  /** Points, new or in place of others; columns of `count` entries, which are only to be read during the call. */
+  | (PointBatch & { readonly kind: "points" })
+  /** Points are gone: deleted, or edited; then the `points` that take their place follow at once. */
+  | { readonly kind: "deleteRange"; readonly stream: StreamId; readonly range: TimeRange }
+  /** The stream is gone. */
+  | { readonly kind: "dropStream"; readonly stream: StreamId }
+  /**
+   * Something came into streams of the bucket (`Stream.bucket`) that could not be told of: it was compacted before
+   * this node got to see it, or is damaged. Read again what is shown of them.
+   */
+  | { readonly kind: "missed"; readonly bucket: number };
+
+export type LogListener = (notice: LogNotice) => void;
