@@ -12,12 +12,16 @@ export interface Violation {
 /** Texts per field name, the shape existing clients read; `non_field_errors` holds what belongs to no field. */
 export type FieldErrors = Readonly<Record<string, readonly string[]>>;
 
+/** The same for fields that hold objects, or lists of them: per list one entry for each item, `{}` for a good one. */
+export type NestedErrors = { readonly [field: string]: FieldFault };
+export type FieldFault = readonly string[] | readonly NestedErrors[] | NestedErrors;
+
 export interface ProblemOptions {
   readonly detail?: string;
   readonly errors?: readonly Violation[];
-  readonly fields?: FieldErrors;
+  readonly fields?: NestedErrors;
   /** For array bodies: one entry per input item, `{}` for a good one. */
-  readonly items?: readonly FieldErrors[];
+  readonly items?: readonly NestedErrors[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
@@ -56,8 +60,8 @@ export class Problem extends Error {
   readonly status: number;
   readonly title: string;
   readonly errors: readonly Violation[] | undefined;
-  readonly fields: FieldErrors | undefined;
-  readonly items: readonly FieldErrors[] | undefined;
+  readonly fields: NestedErrors | undefined;
+  readonly items: readonly NestedErrors[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {

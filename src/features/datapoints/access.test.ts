@@ -11,7 +11,25 @@ interface Route {
 }
 
 const timestamp = 1_700_000_000_000;
+const contents = { value: "1", setpoint: null, schedule: [] };
 const message = { value: "1", timestamp };
+
+/** In an order in which each finds what it needs. */
+function messageRoutes(kind: keyof typeof contents): readonly Route[] {
+  const list = `/datapoint/{d}/${kind}/`;
+  const single = `${list}${timestamp}/`;
+  const right = (action: string) => `${action}_datapoint${kind}`;
+  const body = { [kind]: contents[kind], timestamp };
+  return [
+    { method: "GET", path: `/datapoint/last_${kind}/`, right: `view_datapointlast${kind}`, status: 200 },
+    { method: "POST", path: list, right: right("add"), body, status: 503 },
+    { method: "PUT", path: list, right: right("change"), body: [body], status: 200 },
+    { method: "GET", path: list, right: right("view"), status: 200 },
+    { method: "PUT", path: single, right: right("change"), body, status: 201 },
+    { method: "GET", path: single, right: right("view"), status: 200 },
+    { method: "DELETE", path: single, right: right("delete"), status: 204 },
+  ];
+}
 
 /** In an order in which each finds what it needs; `{d}` is an actuator, `{c}` its connector. */
 const routes: readonly Route[] = [
@@ -26,33 +44,10 @@ const routes: readonly Route[] = [
     body: { ids: [] },
     status: 200,
   },
-  { method: "GET", path: "/datapoint/last_value/", right: "view_datapointlastvalue", status: 200 },
   { method: "GET", path: "/datapoint/{d}/", right: "view_datapoint", status: 200 },
   { method: "PATCH", path: "/datapoint/{d}/", right: "change_datapoint", body: {}, status: 200 },
-  { method: "POST", path: "/datapoint/{d}/value/", right: "add_datapointvalue", body: message, status: 503 },
-  {
-    method: "PUT",
-    path: "/datapoint/{d}/value/",
-    right: "change_datapointvalue",
-    body: [message],
-    status: 200,
-  },
-  { method: "GET", path: "/datapoint/{d}/value/", right: "view_datapointvalue", status: 200 },
   { method: "GET", path: "/datapoint/value/?ids={d}", right: "view_datapointvalue", status: 200 },
-  {
-    method: "PUT",
-    path: `/datapoint/{d}/value/${timestamp}/`,
-    right: "change_datapointvalue",
-    body: message,
-    status: 201,
-  },
-  { method: "GET", path: `/datapoint/{d}/value/${timestamp}/`, right: "view_datapointvalue", status: 200 },
-  {
-    method: "DELETE",
-    path: `/datapoint/{d}/value/${timestamp}/`,
-    right: "delete_datapointvalue",
-    status: 204,
-  },
+  ...(["value", "setpoint", "schedule"] as const).flatMap(messageRoutes),
   { method: "GET", path: "/connector/", right: "view_connector", status: 200 },
   { method: "POST", path: "/connector/", right: "add_connector", body: { name: "other" }, status: 201 },
   { method: "GET", path: "/connector/discovered/", right: "view_connector", status: 200 },

@@ -38,8 +38,8 @@ export function registerAlignedRoute({ http, database, timeseries }: Kernel, pre
       const ids = wantedIds(request.query);
       const datapoints: AlignedDatapoint[] = [];
       for (const id of ids) {
-        const { valueStream } = await getDatapoint(database.read, id);
-        if (valueStream !== null) datapoints.push({ id, stream: valueStream });
+        const { value: stream } = (await getDatapoint(database.read, id)).streams;
+        if (stream !== null) datapoints.push({ id, stream });
       }
       const streams = datapoints.map(({ stream }) => stream);
       const rows =

@@ -4,7 +4,9 @@ import { type Micros, millisFromMicros } from "../../kernel/time.ts";
 import type { PointPage } from "../../kernel/timeseries/types.ts";
 import { numberText } from "./json-text.ts";
 import type { MeanRow } from "./means.ts";
-import { memberText, messageText, type WireForm } from "./values.ts";
+import { messageText } from "./message-texts.ts";
+import type { MessageKind } from "./model.ts";
+import { memberText, type WireForm } from "./values.ts";
 
 const jsonType = "application/json; charset=utf-8";
 
@@ -13,6 +15,7 @@ const jsonType = "application/json; charset=utf-8";
  * @param limit ends after so many messages
  */
 export async function* messagesJson(
+  kind: MessageKind,
   pages: AsyncIterable<PointPage>,
   form: WireForm,
   limit = Number.POSITIVE_INFINITY,
@@ -22,7 +25,7 @@ export async function* messagesJson(
   for await (const page of pages) {
     const count = Math.min(left, page.times.length);
     if (count > 0) {
-      yield separator + pageText(page, form, count);
+      yield separator + pageText(kind, page, form, count);
       separator = ",";
     }
     left -= count;
@@ -31,15 +34,20 @@ export async function* messagesJson(
   yield separator === "[" ? "[]" : "]";
 }
 
-function pageText({ times, values, texts }: PointPage, form: WireForm, count: number): string {
-  const open = form === "text" ? '{"value":"' : '{"value":';
+function pageText(
+  kind: MessageKind,
+  { times, values, texts }: PointPage,
+  form: WireForm,
+  count: number,
+): string {
+  const open = form === "text" ? `{"${kind}":"` : `{"${kind}":`;
   const close = form === "text" ? '","timestamp":' : ',"timestamp":';
   let json = "";
   for (let index = 0; index < count; index += 1) {
     const time = times[index] as number;
     const text = texts?.get(index);
     if (index > 0) json += ",";
-    if (text !== undefined) json += messageText({ time, value: text }, form);
+    if (text !== undefined) json += messageText(kind, { time, value: text }, form);
     else {
       const value = values[index] as number;
       // -0 needs its sign, and only 0 can be -0.

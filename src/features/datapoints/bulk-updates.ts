@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Tx } from "../../kernel/database/engine.ts";
 import type { StreamId } from "../../kernel/timeseries/types.ts";
-import type { Datapoint } from "./model.ts";
+import type { Datapoint, MessageKind } from "./model.ts";
 import { chunks, rowOf, tables, textOrNull } from "./tables.ts";
 
 /** Updates of many datapoints at once: some hundred rows per statement. */
@@ -62,12 +62,13 @@ export async function updateExamples(
   }
 }
 
-export async function setValueStreams(
+export async function setStreams(
   tx: Tx,
+  kind: MessageKind,
   streams: readonly { readonly id: number; readonly stream: StreamId }[],
 ): Promise<void> {
   for (const part of chunks(streams, rowsPerStatement)) {
     const rows = part.map(({ id, stream }) => sql`(cast(${id} as bigint), cast(${stream} as bigint))`);
-    await updateFrom([sql`value_stream = v.column2`], rows).execute(tx);
+    await updateFrom([sql`${sql.ref(`${kind}_stream`)} = v.column2`], rows).execute(tx);
   }
 }

@@ -1,4 +1,4 @@
-import type { FieldErrors } from "../../kernel/errors.ts";
+import type { FieldErrors, NestedErrors } from "../../kernel/errors.ts";
 import { type Datapoint, nameFault, textFault } from "./model.ts";
 import type { DatapointPatch } from "./schemas.ts";
 import { shorten } from "./texts.ts";
@@ -93,4 +93,4 @@ export function combinedFaults({ minValue, maxValue }: Datapoint | DatapointFiel
   return { min_value: [`The minimum ${minValue} is greater than the maximum ${maxValue}.`] };
 }
 
-export const hasFaults = (faults: FieldErrors): boolean => Object.keys(faults).length > 0;
+export const hasFaults = (faults: NestedErrors): boolean => Object.keys(faults).length > 0;

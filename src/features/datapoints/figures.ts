@@ -2,10 +2,12 @@ import { Counter } from "prom-client";
 import type { Log } from "../../kernel/observe/log.ts";
 import type { Metrics } from "../../kernel/observe/metrics.ts";
 import type { Clock, Millis } from "../../kernel/time.ts";
+import type { MessageKind } from "./model.ts";
 import { shorten } from "./texts.ts";
 
-/** Topics of one connector, as the figures name them: one name for the values of all its datapoints. */
-export type TopicKind = "logs" | "heartbeat" | "available_datapoints" | "datapoint_map" | "messages/+/value";
+/** Topics of one connector, as the figures name them: one name for the messages of a kind of all its datapoints. */
+export type TopicKind = "logs" | "heartbeat" | "available_datapoints" | "datapoint_map" | MessageTopic;
+export type MessageTopic = `messages/+/${MessageKind}`;
 
 /** Counts per connector; plain fields, since the hot path adds to them for each message. */
 export class ConnectorFigures {
@@ -24,6 +26,8 @@ const noCounts = (): Record<TopicKind, number> => ({
   available_datapoints: 0,
   datapoint_map: 0,
   "messages/+/value": 0,
+  "messages/+/setpoint": 0,
+  "messages/+/schedule": 0,
 });
 
 /** Why a message was not taken as it came. */
@@ -51,7 +55,7 @@ interface Told {
 
 /**
  * What came and went over MQTT. The label `topic` of the existing system's counters holds `<connector>/messages/+/value`
- * for all datapoints of a connector: with each datapoint's own topic the series would be without bound.
+ * (and the like) for all datapoints of a connector: with each datapoint's own topic the series would be without bound.
  */
 export class Figures {
   readonly #log: Log;

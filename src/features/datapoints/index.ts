@@ -7,31 +7,37 @@ import { Figures } from "./figures.ts";
 import { Ingest } from "./ingest.ts";
 import { Intake } from "./intake.ts";
 import { Maps } from "./maps.ts";
+import { registerMessageRoutes } from "./message-routes.ts";
+import { Messages } from "./messages.ts";
 import { createDatapoints } from "./migrations/0001-datapoints.ts";
+import { addControl } from "./migrations/0002-control.ts";
 import { resources } from "./route-config.ts";
 import { registerDatapointRoutes } from "./routes.ts";
 import { Datapoints } from "./service.ts";
 import { datapointStreams } from "./stream-owner.ts";
-import { streamOwner } from "./streams.ts";
+import { completeStreams, streamOwner } from "./streams.ts";
 import { Topics } from "./topics.ts";
-import { registerValueRoutes } from "./value-routes.ts";
-import { Values } from "./value-service.ts";
 
 /** Building energy management: connectors announce datapoints over MQTT, people activate them, values come and go. */
 export const datapoints: Feature = {
   name: "datapoints",
-  migrations: { "datapoints/0001-datapoints": createDatapoints },
+  migrations: {
+    "datapoints/0001-datapoints": createDatapoints,
+    "datapoints/0002-control": addControl,
+  },
   resources,
   install: (kernel) => install(kernel),
 };
 
 async function install(kernel: Kernel): Promise<InstalledFeature> {
-  const { database, changes, clock, log, metrics, mqtt, timeseries } = kernel;
+  const { config, database, changes, clock, log, metrics, mqtt, timeseries } = kernel;
   await using parts = new AsyncDisposableStack();
   kernel.streamOwners.register(streamOwner, datapointStreams(kernel));
   const figures = new Figures(metrics, log, clock);
   const maps = new Maps({ link: mqtt, database, figures, log });
-  const topics = parts.use(new Topics({ database, link: mqtt, maps, figures, log }));
+  const topics = parts.use(
+    new Topics({ database, link: mqtt, maps, figures, log, control: config.extensions.control }),
+  );
   parts.defer(changes.subscribe(topics.follow));
   const discovered = new Discovered();
   const intake = parts.use(
@@ -44,10 +50,11 @@ async function install(kernel: Kernel): Promise<InstalledFeature> {
     }),
   );
   const ingest = new Ingest({ topics, intake, timeseries, discovered, figures, clock });
-  const prefix = `/${kernel.config.http.rootPath}`;
+  const prefix = `/${config.http.rootPath}`;
   registerDatapointRoutes(kernel, new Datapoints(kernel, topics), prefix);
-  registerValueRoutes(kernel, new Values(kernel, figures), prefix);
+  registerMessageRoutes(kernel, new Messages(kernel, figures), prefix);
   registerConnectorRoutes(kernel, new Connectors(kernel, topics, discovered), discovered, prefix);
+  await completeStreams(kernel);
   // The link wants to know the subscriptions before it connects.
   await topics.settle();
   const installed = parts.move();

@@ -46,10 +46,11 @@ export class Ingest {
 
   /** The hot path: one map look-up, one JSON.parse, one put. */
   #takeMessage(message: InboundMessage, route: MessageRoute): Promise<void> | undefined {
-    route.figures.received["messages/+/value"] += 1;
+    const { topicKind } = route;
+    route.figures.received[topicKind] += 1;
     const { timeseries, figures } = this.#options;
     try {
-      const { time, value } = readMessage(message.payload, route.member);
+      const { time, value } = readMessage(message.payload, route.kind);
       // A replay says nothing new, unless it came while nobody listened; a deleted point must not come back with it.
       if (message.retained && time <= timeseries.highWater(route.stream)) {
         figures.replayed += 1;
@@ -57,12 +58,12 @@ export class Ingest {
       }
       if (time < timeseries.horizon(route.stream)) {
         // Acknowledged: it would be refused each time the broker delivers it again.
-        this.#malformed(route.figures, "messages/+/value", new Malformed("expired", expiredText(time)));
+        this.#malformed(route.figures, topicKind, new Malformed("expired", expiredText(time)));
         return undefined;
       }
       return timeseries.put(route.stream, time, value);
     } catch (error) {
-      this.#malformed(route.figures, "messages/+/value", error);
+      this.#malformed(route.figures, topicKind, error);
       return undefined;
     }
   }

@@ -41,11 +41,22 @@ export interface Datapoint {
   readonly minValue: number | null;
   readonly maxValue: number | null;
   readonly exampleValue: unknown;
-  readonly valueStream: StreamId | null;
+  /** Of each kind of message; null before the first activation, or the first message written to the history. */
+  readonly streams: Readonly<Record<MessageKind, StreamId | null>>;
 }
 
 /** A datapoint not yet stored. */
-export type NewDatapoint = Omit<Datapoint, "id" | "valueStream">;
+export type NewDatapoint = Omit<Datapoint, "id" | "streams">;
+
+/** What a message about a datapoint carries: the last level of its topic and the name of its payload's member. */
+export const messageKinds = ["value", "setpoint", "schedule"] as const;
+export type MessageKind = (typeof messageKinds)[number];
+
+/** Which messages a datapoint has: sensors are measured only; setpoints and schedules belong to the control extension. */
+export const kindsOf = (type: DatapointType, control: boolean): readonly MessageKind[] =>
+  type === "actuator" && control ? messageKinds : ["value"];
+
+export const noStreams: Datapoint["streams"] = { value: null, setpoint: null, schedule: null };
 
 /** Null before the first heartbeat. */
 export const isAlive = (connector: Connector, now: Millis): boolean | null =>
@@ -103,9 +114,6 @@ export const topicsOf = (connector: string): ConnectorTopics => ({
 });
 
 export const mapTopic = (connector: string): string => `${connector}/datapoint_map`;
-
-/** What a message about a datapoint carries: the last level of its topic and the name of its payload's member. */
-export type MessageKind = "value";
 
 export const messageTopic = (connector: string, id: number, kind: MessageKind): string =>
   `${connector}/messages/${id}/${kind}`;

@@ -49,15 +49,23 @@ export interface ReceivedPoint {
 }
 
 /** @throws Malformed */
-export function readMessage(payload: Uint8Array, member: MessageKind): ReceivedPoint {
+export function readMessage(payload: Uint8Array, kind: MessageKind): ReceivedPoint {
   if (payload.byteLength > maxPayloadBytes)
     throw new Malformed("size", `${payload.byteLength} bytes are more than ${maxPayloadBytes}.`);
   const message = readObject(payload);
   const time = Math.round(readInstant(message, "timestamp") * 1000);
-  const value = message[member];
-  if (typeof value === "number") return { time, value };
-  if (value === undefined) throw new Malformed("shape", `The member ${member} is missing.`);
-  return { time, value: checked(value) };
+  const value = message[kind];
+  if (value === undefined) throw new Malformed("shape", `The member ${kind} is missing.`);
+  if (kind !== "value") checkItems(kind, value);
+  return { time, value: typeof value === "number" ? value : checked(value) };
+}
+
+/** The list's values are not looked at: what a connector or controller publishes has happened. */
+function checkItems(kind: MessageKind, value: unknown): void {
+  if (value === null && kind === "setpoint") return;
+  const isItem = (item: unknown) => typeof item === "object" && item !== null && !Array.isArray(item);
+  if (Array.isArray(value) && value.every(isItem)) return;
+  throw new Malformed("shape", `The member ${kind} is ${shorten(value)}, not a list of objects.`);
 }
 
 function checked(value: unknown): PointValue {

@@ -4,7 +4,7 @@ import type { Micros } from "../../kernel/time.ts";
 import { type Interval, parseInterval } from "../../kernel/timeseries/buckets/interval.ts";
 import { allTime, type TimeRange } from "../../kernel/timeseries/types.ts";
 import { type DataFormat, dataFormats } from "./model.ts";
-import type { DatapointQuery, TimestampQuery, ValueQuery } from "./schemas.ts";
+import type { DatapointQuery, MessageQuery, TimestampQuery } from "./schemas.ts";
 import type { DatapointFilter, FilterColumn } from "./store.ts";
 import { shorten } from "./texts.ts";
 
@@ -134,7 +134,7 @@ export function readInterval(text: string | undefined): Interval | undefined {
 }
 
 /** What is left of the range behind the page before. */
-export function restOfRange(range: TimeRange, { cursor }: Pick<ValueQuery, "cursor">): TimeRange {
+export function restOfRange(range: TimeRange, { cursor }: Pick<MessageQuery, "cursor">): TimeRange {
   const [last] = readCursor(cursor);
   if (last === undefined) return range;
   const from = Math.max(range.from, last + 1);

@@ -1,19 +1,19 @@
-import { type FieldErrors, Problem, type Violation } from "../../kernel/errors.ts";
-
-/** A 400 for a single object, from the texts by field. */
-export function refuseFields(fields: FieldErrors): Problem {
-  const [name = "", [rule = ""] = []] = Object.entries(fields)[0] ?? [];
-  const errors = violations(fields, "");
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
-  const detail = name === "non_field_errors" ? `${rule}${more}` : `${name}: ${rule}${more}`;
-  return new Problem("invalid-request", { detail, errors, fields });
-}
+import { type FieldFault, type NestedErrors, Problem, type Violation } from "../../kernel/errors.ts";
 
 /** How many faults an answer lists one by one; `items` is always complete. */
 const maxListed = 100;
 
+/** A 400 for a single object, from the texts by field. */
+export function refuseFields(fields: NestedErrors): Problem {
+  const errors = violations(fields, "");
+  const { pointer = "", detail: rule = "" } = errors[0] ?? {};
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
+  const detail = pointer === "" ? `${rule}${more}` : `${pointer.slice(1)}: ${rule}${more}`;
+  return new Problem("invalid-request", { detail, errors: errors.slice(0, maxListed), fields });
+}
+
 /** A 400 for an array of which some items are wrong: nothing was written. */
-export function refuseItems(items: readonly FieldErrors[]): Problem {
+export function refuseItems(items: readonly NestedErrors[]): Problem {
   const errors: Violation[] = [];
   for (const [index, fields] of items.entries()) {
     if (errors.length >= maxListed) break;
@@ -25,11 +25,14 @@ export function refuseItems(items: readonly FieldErrors[]): Problem {
   return new Problem("invalid-request", { detail, errors, items });
 }
 
-function violations(fields: FieldErrors, prefix: string): Violation[] {
-  return Object.entries(fields).flatMap(([name, rules]) =>
-    rules.map((detail) => ({
-      pointer: name === "non_field_errors" ? prefix : `${prefix}/${name}`,
-      detail,
-    })),
+const violations = (fields: NestedErrors, prefix: string): Violation[] =>
+  Object.entries(fields).flatMap(([name, fault]) =>
+    violationsOf(fault, name === "non_field_errors" ? prefix : `${prefix}/${name}`),
+  );
+
+function violationsOf(fault: FieldFault, pointer: string): Violation[] {
+  if (!Array.isArray(fault)) return violations(fault as NestedErrors, pointer);
+  return (fault as readonly (string | NestedErrors)[]).flatMap((part, index) =>
+    typeof part === "string" ? [{ pointer, detail: part }] : violations(part, `${pointer}/${index}`),
   );
 }

@@ -8,6 +8,10 @@ export const resources = [
   "datapoint",
   "datapointvalue",
   "datapointlastvalue",
+  "datapointsetpoint",
+  "datapointlastsetpoint",
+  "datapointschedule",
+  "datapointlastschedule",
 ] as const;
 
 /** Configuration of a route of this surface. `object` names the path parameter with the object's id. */

@@ -61,7 +61,8 @@ function registerList(kernel: Kernel, path: string): void {
       const shown = limit === undefined ? rows : page(request, reply, rows, limit, ({ id }) => [id]);
       if (detail !== "full") return reply.send(shown.map(datapointView) as never);
       const last = await lastMessages(kernel, shown, formOf(values));
-      return reply.send(shown.map((one, index) => fullView(one, last[index] ?? null)) as never);
+      const { control } = kernel.config.extensions;
+      return reply.send(shown.map((one, index) => fullView(one, last[index] ?? null, control)) as never);
     },
   );
 }
@@ -122,7 +123,7 @@ function registerActivation({ http }: Kernel, datapoints: Datapoints, path: stri
 }
 
 function registerRead(kernel: Kernel, path: string): void {
-  const { http, database } = kernel;
+  const { http, database, config } = kernel;
   http.get(
     path,
     {
@@ -139,7 +140,7 @@ function registerRead(kernel: Kernel, path: string): void {
       if (request.query.detail !== "full") return sendWithEtag(request, reply, singleView(datapoint));
       const [last] = await lastMessages(kernel, [datapoint], formOf(request.query.values));
       reply.header("etag", etagOf(singleView(datapoint)));
-      return reply.send(fullView(datapoint, last ?? null) as never);
+      return reply.send(fullView(datapoint, last ?? null, config.extensions.control) as never);
     },
   );
 }
@@ -191,11 +192,12 @@ async function lastMessages(
   datapoints: readonly Datapoint[],
   form: WireForm,
 ): Promise<readonly (ValueMessage | null)[]> {
-  const streams = datapoints.flatMap(({ valueStream }) => valueStream ?? []);
+  const streams = datapoints.flatMap((datapoint) => datapoint.streams.value ?? []);
   const points = await timeseries.latest(streams);
   const byStream = new Map(streams.map((stream, index) => [stream, points[index]]));
-  return datapoints.map(({ valueStream }) => {
-    const point = valueStream === null ? undefined : byStream.get(valueStream);
+  return datapoints.map((datapoint) => {
+    const { value: stream } = datapoint.streams;
+    const point = stream === null ? undefined : byStream.get(stream);
     return point ? valueMessage(point, form) : null;
   });
 }

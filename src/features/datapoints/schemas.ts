@@ -1,6 +1,6 @@
-import { type Static, Type } from "typebox";
+import { type Static, type TObject, Type } from "typebox";
 import { pageQuery } from "../../kernel/http/paging.ts";
-import { dataFormats, datapointTypes } from "./model.ts";
+import { dataFormats, datapointTypes, type MessageKind } from "./model.ts";
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
   Type.Union([type, Type.Null()]);
@@ -51,16 +51,40 @@ const datapointFields = {
   unit: Type.String(),
 };
 
-const message = Type.Object({
-  value: json("JSON text in a string; with values=native the value itself."),
-  timestamp: Type.Integer({ description: "Milliseconds since 1970-01-01 UTC." }),
-});
+const timestamp = Type.Integer({ description: "Milliseconds since 1970-01-01 UTC." });
+
+const shapes = {
+  value: "JSON text in a string; with values=native the value itself.",
+  setpoint:
+    "A list of items, or null: from_timestamp and to_timestamp (milliseconds, or null for at once and until replaced), " +
+    "preferred_value (JSON text in a string; with values=native the value itself), and the range of the sensor's values " +
+    "that are accepted: acceptable_values (required for discrete datapoints), min_value and max_value (both required for " +
+    "continuous_numeric).",
+  schedule:
+    "A list of items: from_timestamp and to_timestamp (milliseconds, or null for at once and until replaced) and value " +
+    "(JSON text in a string; with values=native the value itself).",
+} as const satisfies Record<MessageKind, string>;
+
+const valueMessage = Type.Object({ value: json(shapes.value), timestamp });
+
+/** A message as it is answered, by its kind. */
+export const messageObjects: Readonly<Record<MessageKind, TObject>> = {
+  value: valueMessage,
+  setpoint: Type.Object({ setpoint: json(shapes.setpoint), timestamp }),
+  schedule: Type.Object({ schedule: json(shapes.schedule), timestamp }),
+};
 
 const datapointDetails = {
   is_active: Type.Optional(Type.Boolean()),
   example_value: Type.Optional(json("As the connector announced it.")),
-  last_value: Type.Optional(nullable(message)),
-  topics: Type.Optional(Type.Object({ value: Type.String() })),
+  last_value: Type.Optional(nullable(valueMessage)),
+  topics: Type.Optional(
+    Type.Object({
+      value: Type.String(),
+      setpoint: Type.Optional(Type.String({ description: "Of actuators." })),
+      schedule: Type.Optional(Type.String({ description: "Of actuators." })),
+    }),
+  ),
 };
 
 export const datapointObject = Type.Object({ ...datapointFields, ...datapointDetails });
@@ -130,10 +154,11 @@ const timestampQuery = {
   timestamp__lt: text(),
 };
 
+export const messageQuery = Type.Object({ ...timestampQuery, ...formQuery(), ...pageQuery });
+export type MessageQuery = Static<typeof messageQuery>;
+
 export const valueQuery = Type.Object({
-  ...timestampQuery,
-  ...formQuery(),
-  ...pageQuery,
+  ...messageQuery.properties,
   interval: text(
     "Width of time buckets, `15 minutes` or `PT15M`: the mean of each bucket at its left edge, for those that hold a " +
       "point. Days and months are those of UTC.",
@@ -156,25 +181,43 @@ export const alignedList = Type.Array(
 
 export const formOnlyQuery = Type.Object(formQuery());
 
-export const lastValueQuery = Type.Object({
+export const lastQuery = Type.Object({
   ...timestampQuery,
   ...formQuery(),
   datapoint__id__in: text("Ids separated by commas."),
 });
-export type TimestampQuery = Pick<ValueQuery, keyof typeof timestampQuery>;
+export type TimestampQuery = Pick<MessageQuery, keyof typeof timestampQuery>;
 
-export const messageInput = Type.Object({
-  value: json("JSON text in a string, or a JSON value that is no string; with values=native any JSON value."),
-  timestamp: Type.Union([Type.Integer(), Type.String()], {
-    description: "Milliseconds since 1970-01-01 UTC.",
-  }),
+const writtenTimestamp = Type.Union([Type.Integer(), Type.String()], {
+  description: "Milliseconds since 1970-01-01 UTC.",
 });
-export type MessageInput = Static<typeof messageInput>;
 
-export const messageObject = message;
-export const messageList = Type.Array(message);
+/** A message as it is written, by its kind. What a setpoint or schedule holds is checked by `readTimedItems`. */
+export const messageInputs: Readonly<Record<MessageKind, TObject>> = {
+  value: Type.Object({
+    value: json(
+      "JSON text in a string, or a JSON value that is no string; with values=native any JSON value.",
+    ),
+    timestamp: writtenTimestamp,
+  }),
+  setpoint: Type.Object({ setpoint: json(shapes.setpoint), timestamp: writtenTimestamp }),
+  schedule: Type.Object({ schedule: json(shapes.schedule), timestamp: writtenTimestamp }),
+};
+export interface MessageInput extends Partial<Readonly<Record<MessageKind, unknown>>> {
+  readonly timestamp: number | string;
+}
+
 export const upsertSummary = Type.Object({ msgs_created: Type.Integer(), msgs_updated: Type.Integer() });
-export const lastValues = Type.Object({ msgs_by_datapoint_id: Type.Record(Type.String(), message) });
+
+const lastMessages = (kind: MessageKind) =>
+  Type.Object({ msgs_by_datapoint_id: Type.Record(Type.String(), messageObjects[kind]) });
+
+/** The newest message of each datapoint, by kind. */
+export const lastObjects = {
+  value: lastMessages("value"),
+  setpoint: lastMessages("setpoint"),
+  schedule: lastMessages("schedule"),
+};
 
 export const connectorInput = Type.Object({ name: Type.String() });
 export const connectorPatch = Type.Object({ name: Type.Optional(Type.String()) });

@@ -25,7 +25,7 @@ import { refuseFields } from "./refusals.ts";
 import type { DatapointInput, DatapointPatch } from "./schemas.ts";
 import { getDatapoint, insertDatapoints, listDatapointsById, setActive } from "./store.ts";
 import { followUnits } from "./stream-owner.ts";
-import { ensureValueStreams, removeDatapoints } from "./streams.ts";
+import { ensureActiveStreams, removeDatapoints } from "./streams.ts";
 import { shorten } from "./texts.ts";
 import type { Topics } from "./topics.ts";
 import { connectorChange, datapointChange } from "./views.ts";
@@ -156,7 +156,7 @@ export class Datapoints {
         (datapoint) => datapoint.isActive !== isActive,
       );
       const changed = before.map(({ id }) => id);
-      if (isActive) await ensureValueStreams(tx, this.#kernel.timeseries, this.#history, before);
+      if (isActive) await ensureActiveStreams(tx, this.#kernel, before);
       await setActive(tx, changed, isActive);
       await this.#kernel.changes.record(
         tx,
@@ -174,10 +174,6 @@ export class Datapoints {
       check(current);
       await removeDatapoints(tx, this.#kernel, [current], actor);
     });
-  }
-
-  get #history(): boolean {
-    return this.#kernel.config.extensions.history;
   }
 
   async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -202,8 +198,8 @@ export class Datapoints {
     after: readonly Datapoint[],
     actor: Actor,
   ): Promise<void> {
-    const activated = after.filter(({ id, isActive }) => isActive && before.get(id)?.isActive === false);
-    await ensureValueStreams(tx, this.#kernel.timeseries, this.#history, activated);
+    const active = after.filter(({ isActive }) => isActive);
+    await ensureActiveStreams(tx, this.#kernel, active);
     const changed = after
       .map((datapoint) => datapointChange(actor, before.get(datapoint.id), datapoint))
       .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.after));

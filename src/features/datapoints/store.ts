@@ -4,8 +4,14 @@ import type { Queryable, Tx } from "../../kernel/database/engine.ts";
 import { notFound } from "../../kernel/errors.ts";
 import type { StreamId } from "../../kernel/timeseries/types.ts";
 import { containsText } from "./connector-store.ts";
-import type { Datapoint, MappedDatapoint, NewDatapoint } from "./model.ts";
-import { chunks, datapointOf, rowOf, tables } from "./tables.ts";
+import {
+  type Datapoint,
+  type MappedDatapoint,
+  type MessageKind,
+  type NewDatapoint,
+  noStreams,
+} from "./model.ts";
+import { chunks, datapointOf, rowOf, streamsOf, tables } from "./tables.ts";
 
 const idsPerStatement = 1000;
 const rowsPerStatement = 500;
@@ -127,7 +133,7 @@ export async function insertDatapoints(
   }
   return datapoints.flatMap((datapoint) => {
     const id = ids.get(identity(datapoint.connectorId, datapoint.key, datapoint.type));
-    return id === undefined ? [] : [{ ...datapoint, id, valueStream: null }];
+    return id === undefined ? [] : [{ ...datapoint, id, streams: noStreams }];
   });
 }
 
@@ -146,32 +152,45 @@ export async function deleteDatapoints(tx: Tx, ids: readonly number[]): Promise<
     await tables(tx).deleteFrom("datapoints").where("id", "in", part).execute();
 }
 
+/** Active actuators that have no stream of setpoints or of schedules. */
+export async function listWithoutControl(db: Queryable): Promise<readonly Datapoint[]> {
+  const rows = await selectDatapoints(db)
+    .where("is_active", "=", 1)
+    .where("type", "=", "actuator")
+    .where((eb) => eb.or([eb("setpoint_stream", "is", null), eb("schedule_stream", "is", null)]))
+    .orderBy("datapoints.id")
+    .execute();
+  return rows.map(datapointOf);
+}
+
 export interface RoutedDatapoint extends MappedDatapoint {
-  readonly stream: StreamId;
+  readonly streams: Datapoint["streams"];
 }
 
 /** What ingest and map need to know: the connector's active datapoints by id. */
 export async function listRouted(db: Queryable, connectorId: number): Promise<readonly RoutedDatapoint[]> {
   const rows = await tables(db)
     .selectFrom("datapoints")
-    .select(["id", "key_in_connector as key", "type", "value_stream as stream"])
+    .select(["id", "key_in_connector as key", "type", "value_stream", "setpoint_stream", "schedule_stream"])
     .where("connector_id", "=", connectorId)
     .where("is_active", "=", 1)
     .orderBy("id")
     .execute();
-  return rows.flatMap(({ stream, ...row }) => (stream === null ? [] : [{ ...row, stream }]));
+  return rows.map((row) => ({ id: row.id, key: row.key, type: row.type, streams: streamsOf(row) }));
 }
 
-/** Active datapoints that have a stream, by id. */
+/** Active datapoints that have a stream of the kind, by id. */
 export async function listActiveStreams(
   db: Queryable,
+  kind: MessageKind,
   ids?: readonly number[],
 ): Promise<readonly { readonly id: number; readonly stream: StreamId }[]> {
   if (ids?.length === 0) return [];
   let query = tables(db)
     .selectFrom("datapoints")
-    .select(["id", "value_stream as stream"])
+    .select(["id", `${kind}_stream as stream`])
     .where("is_active", "=", 1)
+    .where(`${kind}_stream`, "is not", null)
     .orderBy("id");
   if (ids !== undefined) query = query.where("id", "in", ids);
   const rows = await query.execute();

@@ -10,16 +10,23 @@ import type { Datapoint } from "./model.ts";
 import { getDatapoint } from "./store.ts";
 import { datapointChange } from "./views.ts";
 
-/** The datapoint of a stream, whose key is `12/value`. */
-const idOf = (stream: Stream): string => stream.key.split("/")[0] ?? "";
+/** The datapoint of a stream, and the kind of its messages: its key is `12/value`. */
+function partsOf(stream: Stream): { readonly id: string; readonly kind: string } {
+  const [id = "", kind = ""] = stream.key.split("/");
+  return { id, kind };
+}
 
-/** Who may see and change the streams of datapoints. Unit of stream and unit of datapoint are the same. */
+/** Who may see and change the streams of datapoints. The unit of a value stream is that of its datapoint. */
 export const datapointStreams = ({ changes }: Pick<Kernel, "changes">): StreamOwner => ({
-  mayRead: (principal, stream) => may(principal, "view", "datapointvalue", idOf(stream)),
-  mayChange: (principal, stream) => may(principal, "change", "datapoint", idOf(stream)),
+  mayRead: (principal, stream) => {
+    const { id, kind } = partsOf(stream);
+    return may(principal, "view", `datapoint${kind}`, id);
+  },
+  mayChange: (principal, stream) => may(principal, "change", "datapoint", partsOf(stream).id),
   changed: async (tx, before, after, actor) => {
-    if (before.unit === after.unit) return;
-    const id = Number(idOf(after));
+    const { id: text, kind } = partsOf(after);
+    if (kind !== "value" || before.unit === after.unit) return;
+    const id = Number(text);
     await lockConnectors(tx, [(await getDatapoint(tx, id)).connectorId]);
     const datapoint = await getDatapoint(tx, id);
     const changed = { ...datapoint, unit: after.unit };
@@ -35,7 +42,7 @@ export async function followUnits(
   before: ReadonlyMap<number, Datapoint>,
   after: readonly Datapoint[],
 ): Promise<void> {
-  for (const { id, unit, valueStream } of after)
-    if (valueStream !== null && before.get(id)?.unit !== unit)
-      await timeseries.streams.update(tx, valueStream, { unit });
+  for (const { id, unit, streams } of after)
+    if (streams.value !== null && before.get(id)?.unit !== unit)
+      await timeseries.streams.update(tx, streams.value, { unit });
 }

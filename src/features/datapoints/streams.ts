@@ -1,31 +1,37 @@
 import type { Actor } from "../../kernel/changes/changes.ts";
 import type { Tx } from "../../kernel/database/engine.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import type { TimeSeries } from "../../kernel/timeseries/store.ts";
 import type { StreamId } from "../../kernel/timeseries/types.ts";
-import { setValueStreams } from "./bulk-updates.ts";
-import type { Datapoint } from "./model.ts";
-import { deleteDatapoints } from "./store.ts";
+import { setStreams } from "./bulk-updates.ts";
+import { lockConnectors } from "./connector-store.ts";
+import { type Datapoint, kindsOf, type MessageKind, messageKinds } from "./model.ts";
+import { deleteDatapoints, listWithoutControl } from "./store.ts";
 import { datapointChange } from "./views.ts";
 
 /** Name of this feature's streams in the catalogue. */
 export const streamOwner = "datapoints";
 
-/** Makes the value streams of datapoints that have none: with their first activation, or the first value written. */
-export async function ensureValueStreams(
+export const streamKey = (id: number, kind: MessageKind): string => `${id}/${kind}`;
+
+type StreamParts = Pick<Kernel, "timeseries" | "config">;
+
+/** Makes the streams of one kind for those datapoints that have none; gives the new ones by datapoint. */
+export async function ensureStreams(
   tx: Tx,
-  timeseries: TimeSeries,
-  history: boolean,
+  { timeseries, config }: StreamParts,
+  kind: MessageKind,
   datapoints: readonly Datapoint[],
 ): Promise<ReadonlyMap<number, StreamId>> {
-  const without = datapoints.filter((datapoint) => datapoint.valueStream === null);
+  const without = datapoints.filter(({ streams }) => streams[kind] === null);
+  if (without.length === 0) return new Map();
   const streams = await timeseries.streams.ensure(
     tx,
     without.map(({ id, unit }) => ({
       owner: streamOwner,
-      key: `${id}/value`,
-      mode: history ? "history" : "last",
-      unit,
+      key: streamKey(id, kind),
+      mode: config.extensions.history ? "history" : "last",
+      // Setpoints and schedules are lists, whatever the unit of the values in them.
+      unit: kind === "value" ? unit : "",
       labels: {},
     })),
   );
@@ -33,8 +39,34 @@ export async function ensureValueStreams(
     const stream = streams[index];
     return stream ? [{ id, stream: stream.id }] : [];
   });
-  await setValueStreams(tx, made);
+  await setStreams(tx, kind, made);
   return new Map(made.map(({ id, stream }) => [id, stream]));
+}
+
+/** Makes what active datapoints lack of the streams into which messages come. */
+export async function ensureActiveStreams(
+  tx: Tx,
+  parts: StreamParts,
+  datapoints: readonly Datapoint[],
+): Promise<void> {
+  for (const kind of messageKinds) {
+    const having = datapoints.filter(({ type }) =>
+      kindsOf(type, parts.config.extensions.control).includes(kind),
+    );
+    await ensureStreams(tx, parts, kind, having);
+  }
+}
+
+/** What became active before the control extension was there lacks the streams of setpoints and schedules. */
+export async function completeStreams({ database, timeseries, config }: Kernel): Promise<void> {
+  if (!config.extensions.control || (await listWithoutControl(database.read)).length === 0) return;
+  await database.write(async (tx) => {
+    await lockConnectors(
+      tx,
+      (await listWithoutControl(tx)).map(({ connectorId }) => connectorId),
+    );
+    await ensureActiveStreams(tx, { timeseries, config }, await listWithoutControl(tx));
+  });
 }
 
 /** Removes datapoints and whatever was stored of them; the caller holds the lock on their connectors. */
@@ -46,7 +78,7 @@ export async function removeDatapoints(
 ): Promise<void> {
   await timeseries.dropStreams(
     tx,
-    datapoints.flatMap(({ valueStream }) => valueStream ?? []),
+    datapoints.flatMap(({ streams }) => messageKinds.flatMap((kind) => streams[kind] ?? [])),
   );
   await deleteDatapoints(
     tx,

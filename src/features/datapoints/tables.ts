@@ -36,6 +36,8 @@ export type DatapointTables = {
     max_value: number | null;
     example_value: string | null;
     value_stream: number | null;
+    setpoint_stream: number | null;
+    schedule_stream: number | null;
   };
   datapoint_map_clearings: { topic: string; since: number };
 };
@@ -77,6 +79,8 @@ export interface DatapointRow {
   readonly max_value: number | null;
   readonly example_value: string | null;
   readonly value_stream: number | null;
+  readonly setpoint_stream: number | null;
+  readonly schedule_stream: number | null;
 }
 
 const jsonOrNull = (text: string | null): unknown => (text === null ? null : fromJsonText(text));
@@ -96,7 +100,15 @@ export const datapointOf = (row: DatapointRow): Datapoint => ({
   minValue: row.min_value,
   maxValue: row.max_value,
   exampleValue: jsonOrNull(row.example_value),
-  valueStream: row.value_stream,
+  streams: streamsOf(row),
+});
+
+export const streamsOf = (
+  row: Pick<DatapointRow, "value_stream" | "setpoint_stream" | "schedule_stream">,
+): Datapoint["streams"] => ({
+  value: row.value_stream,
+  setpoint: row.setpoint_stream,
+  schedule: row.schedule_stream,
 });
 
 /** Everything but id and streams. */

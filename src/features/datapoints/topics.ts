@@ -5,16 +5,18 @@ import type { MqttLink } from "../../kernel/mqtt/link.ts";
 import type { Log } from "../../kernel/observe/log.ts";
 import type { StreamId } from "../../kernel/timeseries/types.ts";
 import { listConnectorNames } from "./connector-store.ts";
-import type { ConnectorFigures, Figures } from "./figures.ts";
+import type { ConnectorFigures, Figures, MessageTopic } from "./figures.ts";
 import type { Maps } from "./maps.ts";
-import { datapointMap, type MessageKind, messageTopic, topicsOf } from "./model.ts";
+import { datapointMap, kindsOf, type MessageKind, messageTopic, topicsOf } from "./model.ts";
 import { listRouted } from "./store.ts";
 
 /** Where the messages of one topic go. */
 export interface MessageRoute {
   readonly stream: StreamId;
-  /** Member of the payload that holds what is to be stored. */
-  readonly member: MessageKind;
+  /** Also the member of the payload that holds what is to be stored. */
+  readonly kind: MessageKind;
+  /** Its name in the figures. */
+  readonly topicKind: MessageTopic;
   readonly figures: ConnectorFigures;
 }
 
@@ -38,6 +40,8 @@ export interface TopicsOptions {
   readonly maps: Maps;
   readonly figures: Figures;
   readonly log: Log;
+  /** Whether setpoints and schedules are taken. */
+  readonly control: boolean;
 }
 
 interface RoutedConnector {
@@ -122,7 +126,7 @@ export class Topics implements Disposable {
   }
 
   async #load(id: number, name: string): Promise<void> {
-    const { database, figures, maps } = this.#options;
+    const { database, figures, maps, control } = this.#options;
     const routed = await listRouted(database.read, id);
     const own = figures.of(name);
     this.#unroute(this.#connectors.get(id));
@@ -131,10 +135,14 @@ export class Topics implements Disposable {
     this.channels.set(heartbeat, { kind: "heartbeat", connectorId: id, figures: own });
     this.channels.set(available_datapoints, { kind: "available_datapoints", connectorId: id, figures: own });
     const messages: string[] = [];
-    for (const { id: datapoint, stream } of routed) {
-      const topic = messageTopic(name, datapoint, "value");
-      this.messages.set(topic, { stream, member: "value", figures: own });
-      messages.push(topic);
+    for (const { id: datapoint, type, streams } of routed) {
+      for (const kind of kindsOf(type, control)) {
+        const stream = streams[kind];
+        if (stream === null) continue;
+        const topic = messageTopic(name, datapoint, kind);
+        this.messages.set(topic, { stream, kind, topicKind: `messages/+/${kind}`, figures: own });
+        messages.push(topic);
+      }
     }
     this.#connectors.set(id, { name, channels: [logs, heartbeat, available_datapoints], messages });
     maps.want(name, datapointMap(name, routed));

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseDeviceJson, parseJson } from "./json-text.ts";
-import { decodeWritten, messageText, nativeOfPoint, pointOf, textOfPoint } from "./values.ts";
+import { messageText } from "./message-texts.ts";
+import { decodeWritten, nativeOfPoint, pointOf, textOfPoint } from "./values.ts";
 
 describe("value text", () => {
   test.each([
@@ -26,12 +27,12 @@ describe("value text", () => {
       fc.property(fc.jsonValue(), fc.integer({ min: -9e12, max: 9e12 }), (given, timestamp) => {
         const value = Object.is(given, -0) ? given : (JSON.parse(JSON.stringify(given)) as unknown);
         const point = { time: timestamp * 1000, value: pointOf(given) };
-        const text = JSON.parse(messageText(point, "text")) as { value: string; timestamp: number };
+        const text = JSON.parse(messageText("value", point, "text")) as { value: string; timestamp: number };
         expect(text.timestamp).toBe(timestamp);
         const decoded = decodeWritten(text.value, "text");
         expect(decoded).toEqual({ value });
         expect("value" in decoded && pointOf(decoded.value)).toEqual(point.value);
-        const native = JSON.parse(messageText(point, "native")) as { value: unknown };
+        const native = JSON.parse(messageText("value", point, "native")) as { value: unknown };
         expect(decodeWritten(native.value, "native")).toEqual({ value });
       }),
     );

@@ -1,4 +1,5 @@
-import { type Micros, millisFromMicros } from "../../kernel/time.ts";
+import type { FieldFault } from "../../kernel/errors.ts";
+import { type Micros, type Millis, millisFromMicros } from "../../kernel/time.ts";
 import type { Point, PointValue } from "../../kernel/timeseries/types.ts";
 import { InexactNumber, numberText, parseJson } from "./json-text.ts";
 
@@ -25,10 +26,6 @@ export const memberText = (value: PointValue, form: WireForm): string => {
   return form === "native" ? value : JSON.stringify(value);
 };
 
-/** JSON text of a value message, `{"value":"22.5","timestamp":1596240000000}`. */
-export const messageText = (point: Point, form: WireForm): string =>
-  `{"value":${memberText(point.value, form)},"timestamp":${millisFromMicros(point.time)}}`;
-
 /** As for bodies over HTTP: what is nested deeper many clients cannot read. */
 const maxDepth = 200;
 /** A value shares log and chunks with many others. */
@@ -52,8 +49,7 @@ const isDeeperThan = (levels: number, value: unknown): boolean =>
 export interface ValueMessage {
   /** JSON text, or the value itself. */
   readonly value: unknown;
-  /** Milliseconds UTC. */
-  readonly timestamp: number;
+  readonly timestamp: Millis;
 }
 
 export const valueMessage = (point: Point, form: WireForm): ValueMessage => ({
@@ -62,6 +58,15 @@ export const valueMessage = (point: Point, form: WireForm): ValueMessage => ({
 });
 
 export type Decoded = { readonly value: unknown } | { readonly fault: string };
+
+/** What a message carries, in native form, or what is wrong with it. */
+export type Content = { readonly value: unknown } | { readonly fault: FieldFault };
+
+/** Integers may come as text, as forms send them; undefined for anything else. */
+export function readMillis(written: unknown): Millis | undefined {
+  const millis = typeof written === "string" && /^\s*[+-]?\d+\s*$/.test(written) ? Number(written) : written;
+  return Number.isSafeInteger(millis) ? Number(millis) : undefined;
+}
 
 /**
  * A value as it was written over HTTP: a string is JSON text (form `text`), anything else is taken as it is.
@@ -82,7 +87,7 @@ export function decodeWritten(written: unknown, form: WireForm): Decoded {
 }
 
 /** Messages are shown with whole milliseconds: what is shown with this timestamp lies in [from, to). */
-export const shownAt = (timestamp: number): { readonly from: Micros; readonly to: Micros } => ({
+export const shownAt = (timestamp: Millis): { readonly from: Micros; readonly to: Micros } => ({
   from: timestamp * 1000 - 500,
   to: timestamp * 1000 + 500,
 });

@@ -1,6 +1,6 @@
 import type { Actor, Change } from "../../kernel/changes/changes.ts";
 import type { Millis } from "../../kernel/time.ts";
-import { type Connector, type Datapoint, isAlive, messageTopic, topicsOf } from "./model.ts";
+import { type Connector, type Datapoint, isAlive, kindsOf, messageTopic, topicsOf } from "./model.ts";
 import type { DatapointCounts } from "./store.ts";
 import type { ValueMessage } from "./values.ts";
 
@@ -26,11 +26,16 @@ export const singleView = (datapoint: Datapoint) => ({
 });
 
 /** With what comes from the device, too. */
-export const fullView = (datapoint: Datapoint, last: ValueMessage | null) => ({
+export const fullView = (datapoint: Datapoint, last: ValueMessage | null, control: boolean) => ({
   ...singleView(datapoint),
   example_value: datapoint.exampleValue,
   last_value: last,
-  topics: { value: messageTopic(datapoint.connector, datapoint.id, "value") },
+  topics: Object.fromEntries(
+    kindsOf(datapoint.type, control).map((kind) => [
+      kind,
+      messageTopic(datapoint.connector, datapoint.id, kind),
+    ]),
+  ),
 });
 
 /** What is recorded of a connector, and what its entity tag is made from: nothing that a heartbeat changes. */

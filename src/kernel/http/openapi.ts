@@ -10,6 +10,9 @@ import { isDocsPath } from "./system-paths.ts";
 
 const text = { type: "string" } as const;
 
+/** Texts, or for what holds objects, or a list of them, the texts by their fields. */
+const fieldFault = { type: ["array", "object"], items: { type: ["string", "object"] } } as const;
+
 /** The body of every error answer. */
 const problemSchema = {
   type: "object",
@@ -24,10 +27,14 @@ const problemSchema = {
       type: "array",
       items: { type: "object", required: ["pointer", "detail"], properties: { pointer: text, detail: text } },
     },
-    fields: { type: "object", additionalProperties: { type: "array", items: text } },
+    fields: {
+      type: "object",
+      additionalProperties: fieldFault,
+      description: "Texts by field; for a field that holds objects the same by their fields.",
+    },
     items: {
       type: "array",
-      items: { type: "object", additionalProperties: { type: "array", items: text } },
+      items: { type: "object", additionalProperties: fieldFault },
       description: "For array bodies: one entry per item sent, {} for a good one.",
     },
     requestId: text,

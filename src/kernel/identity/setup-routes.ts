@@ -49,7 +49,9 @@ async function submit(
     return await reply.redirect("/", 303);
   } catch (error) {
     if (!(error instanceof Problem) || error.status >= 500) throw error;
-    return await refuse(error.status, error.fields ?? { "": [error.message] });
+    // Name and password are texts: what is wrong with them is a list of texts, too.
+    const errors = error.fields as SetupForm["errors"] | undefined;
+    return await refuse(error.status, errors ?? { "": [error.message] });
   }
 }
 

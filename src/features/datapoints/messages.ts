@@ -1,27 +1,27 @@
 import type { Actor } from "../../kernel/changes/changes.ts";
-import { type FieldErrors, notFound, Problem } from "../../kernel/errors.ts";
+import { type NestedErrors, notFound, Problem } from "../../kernel/errors.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { type Micros, type Millis, microsFromMillis } from "../../kernel/time.ts";
 import type { TimeSeries } from "../../kernel/timeseries/store.ts";
 import type { Point, PointBatch, StreamId } from "../../kernel/timeseries/types.ts";
 import { lockConnectors } from "./connector-store.ts";
-import { hasFaults } from "./fields.ts";
 import type { Figures } from "./figures.ts";
-import { type Datapoint, maxMillis, messageTopic, timestampFault, valueFault } from "./model.ts";
+import { messageText, readMessageInput } from "./message-texts.ts";
+import { type Datapoint, type MessageKind, maxMillis, messageTopic } from "./model.ts";
 import { refuseFields, refuseItems } from "./refusals.ts";
 import type { MessageInput } from "./schemas.ts";
 import { getDatapoint } from "./store.ts";
-import { ensureValueStreams } from "./streams.ts";
+import { ensureStreams } from "./streams.ts";
 import { shorten } from "./texts.ts";
-import { decodeWritten, messageText, pointOf, shownAt, sizeFault, type WireForm } from "./values.ts";
+import { shownAt, type WireForm } from "./values.ts";
 
 export interface UpsertCounts {
   readonly created: number;
   readonly updated: number;
 }
 
-/** What may be done to the values of a datapoint. */
-export class Values {
+/** What may be done to the messages of a datapoint: its values, and an actuator's setpoints and schedules. */
+export class Messages {
   readonly #kernel: Kernel;
   readonly #figures: Figures;
 
@@ -31,27 +31,27 @@ export class Values {
   }
 
   /**
-   * Publishes the value for the connector; it is stored when it comes back from the broker.
+   * Publishes the message; it is stored when it comes back from the broker.
    * @throws Problem `invalid-request`, `broker-unavailable`
    */
-  async send(id: number, input: MessageInput, form: WireForm, actor: Actor): Promise<Point> {
+  async send(
+    id: number,
+    kind: MessageKind,
+    input: MessageInput,
+    form: WireForm,
+    actor: Actor,
+  ): Promise<Point> {
     const datapoint = await getDatapoint(this.#kernel.database.read, id);
     checkActuator(datapoint);
-    const point = this.#read(datapoint, input, form);
-    await this.#kernel.mqtt.publish({
-      topic: messageTopic(datapoint.connector, id, "value"),
-      payload: messageText(point, "native"),
-      qos: 1,
-      retain: false,
-    });
-    this.#figures.of(datapoint.connector).published["messages/+/value"] += 1;
-    await this.#record(actor, datapoint, "create", messageText(point, "native"));
+    const point = this.#read(datapoint, kind, input, form);
+    await this.#send(datapoint, kind, point, actor);
     return point;
   }
 
   /** Into the history only. @throws Problem `invalid-request` with `items` */
   async putMany(
     id: number,
+    kind: MessageKind,
     inputs: readonly MessageInput[],
     form: WireForm,
     actor: Actor,
@@ -59,58 +59,73 @@ export class Values {
     const datapoint = await getDatapoint(this.#kernel.database.read, id);
     const now = this.#kernel.clock.now();
     const points: Point[] = [];
-    const faults: FieldErrors[] = [];
+    const faults: NestedErrors[] = [];
     for (const input of inputs) {
-      const read = readMessageInput(datapoint, input, form, now);
+      const read = readMessageInput(kind, datapoint, input, form, now);
       if ("time" in read) points.push(read);
       faults.push("time" in read ? noFaults : read.faults);
     }
     if (points.length < inputs.length) throw refuseItems(faults);
     if (points.length === 0) return { created: 0, updated: 0 };
-    const stream = await this.#streamOf(datapoint);
+    const stream = await this.#streamOf(datapoint, kind);
     const times = new Set(points.map((point) => point.time));
     const updated = await countPresent(this.#kernel.timeseries, stream, times);
     await this.#kernel.timeseries.append(batchOf(stream, points));
     const summary = { msgs_created: times.size - updated, msgs_updated: updated };
-    await this.#record(actor, datapoint, "update", JSON.stringify(summary));
+    await this.#record(actor, datapoint, kind, "update", JSON.stringify(summary));
     return { created: summary.msgs_created, updated };
   }
 
-  async get(id: number, timestamp: Millis): Promise<Point> {
-    const { valueStream } = await getDatapoint(this.#kernel.database.read, id);
-    const point = valueStream === null ? undefined : await this.#findShown(valueStream, timestamp);
-    if (!point) throw noMessage(id, timestamp);
+  async get(id: number, kind: MessageKind, timestamp: Millis): Promise<Point> {
+    const stream = (await getDatapoint(this.#kernel.database.read, id)).streams[kind];
+    const point = stream === null ? undefined : await this.#findShown(stream, timestamp);
+    if (!point) throw noMessage(id, kind, timestamp);
     return point;
   }
 
   /** @throws Problem `invalid-request` when the body names another time than the path */
   async put(
     id: number,
+    kind: MessageKind,
     timestamp: Millis,
     input: MessageInput,
     form: WireForm,
     actor: Actor,
   ): Promise<Point> {
     const datapoint = await getDatapoint(this.#kernel.database.read, id);
-    const point = this.#read(datapoint, input, form);
+    const point = this.#read(datapoint, kind, input, form);
     if (point.time !== microsFromMillis(timestamp)) {
       const rule = `Timestamp ${shorten(input.timestamp)} is not the ${timestamp} of the path.`;
       throw refuseFields({ timestamp: [rule] });
     }
-    const stream = await this.#streamOf(datapoint);
+    const stream = await this.#streamOf(datapoint, kind);
     await this.#kernel.timeseries.append(batchOf(stream, [point]));
-    await this.#record(actor, datapoint, "update", messageText(point, "native"));
+    await this.#record(actor, datapoint, kind, "update", messageText(kind, point, "native"));
     return point;
   }
 
   /** Whatever is shown with this timestamp. */
-  async remove(id: number, timestamp: Millis, actor: Actor): Promise<void> {
+  async remove(id: number, kind: MessageKind, timestamp: Millis, actor: Actor): Promise<void> {
     const datapoint = await getDatapoint(this.#kernel.database.read, id);
-    const stream = datapoint.valueStream;
+    const stream = datapoint.streams[kind];
     const point = stream === null ? undefined : await this.#findShown(stream, timestamp);
-    if (stream === null || !point) throw noMessage(id, timestamp);
+    if (stream === null || !point) throw noMessage(id, kind, timestamp);
     await this.#kernel.timeseries.deleteRange(stream, shownAt(timestamp));
-    await this.#record(actor, datapoint, "delete", messageText(point, "native"));
+    await this.#record(actor, datapoint, kind, "delete", messageText(kind, point, "native"));
+  }
+
+  /** The one place from which anything goes out to an actuator. */
+  async #send(datapoint: Datapoint, kind: MessageKind, point: Point, actor: Actor): Promise<void> {
+    const payload = messageText(kind, point, "native");
+    await this.#kernel.mqtt.publish({
+      topic: messageTopic(datapoint.connector, datapoint.id, kind),
+      payload,
+      qos: 1,
+      // A controller that comes later must find what is in force; a value is an order for now.
+      retain: kind !== "value",
+    });
+    this.#figures.of(datapoint.connector).published[`messages/+/${kind}`] += 1;
+    await this.#record(actor, datapoint, kind, "create", payload);
   }
 
   async #findShown(stream: StreamId, timestamp: Millis): Promise<Point | undefined> {
@@ -126,21 +141,21 @@ export class Values {
     return last;
   }
 
-  #read(datapoint: Datapoint, input: MessageInput, form: WireForm): Point {
-    const read = readMessageInput(datapoint, input, form, this.#kernel.clock.now());
+  #read(datapoint: Datapoint, kind: MessageKind, input: MessageInput, form: WireForm): Point {
+    const read = readMessageInput(kind, datapoint, input, form, this.#kernel.clock.now());
     if ("time" in read) return read;
     throw refuseFields(read.faults);
   }
 
-  async #streamOf(datapoint: Datapoint): Promise<StreamId> {
-    if (datapoint.valueStream !== null) return datapoint.valueStream;
-    const { database, timeseries, config } = this.#kernel;
-    return database.write(async (tx) => {
+  async #streamOf(datapoint: Datapoint, kind: MessageKind): Promise<StreamId> {
+    const present = datapoint.streams[kind];
+    if (present !== null) return present;
+    return this.#kernel.database.write(async (tx) => {
       await lockConnectors(tx, [datapoint.connectorId]);
       const current = await getDatapoint(tx, datapoint.id);
-      const made = await ensureValueStreams(tx, timeseries, config.extensions.history, [current]);
-      const stream = current.valueStream ?? made.get(current.id);
-      if (stream === undefined) throw new Error(`no stream was made for datapoint ${current.id}`);
+      const made = await ensureStreams(tx, this.#kernel, kind, [current]);
+      const stream = current.streams[kind] ?? made.get(current.id);
+      if (stream === undefined) throw new Error(`no ${kind} stream was made for datapoint ${current.id}`);
       return stream;
     });
   }
@@ -149,12 +164,13 @@ export class Values {
   async #record(
     actor: Actor,
     { id }: Datapoint,
+    kind: MessageKind,
     action: "create" | "update" | "delete",
     message: string,
   ): Promise<void> {
     const content = JSON.parse(message) as unknown;
     const [before, after] = action === "delete" ? [content, null] : [null, content];
-    const change = { actor, action, resource: "datapointvalue", object: String(id), before, after };
+    const change = { actor, action, resource: `datapoint${kind}`, object: String(id), before, after };
     await this.#kernel.database.write((tx) => this.#kernel.changes.record(tx, [change]));
   }
 }
@@ -170,37 +186,10 @@ export function checkActuator({ id, type }: Datapoint): void {
   });
 }
 
-const noFaults: FieldErrors = {};
+const noFaults: NestedErrors = {};
 
-const noMessage = (id: number, timestamp: Millis): Problem =>
-  notFound(`value of datapoint ${id} at timestamp`, timestamp);
-
-function readMessageInput(
-  datapoint: Datapoint,
-  input: MessageInput,
-  form: WireForm,
-  now: Millis,
-): Point | { readonly faults: FieldErrors } {
-  const faults: Record<string, string[]> = {};
-  const timestamp = readTimestamp(input.timestamp);
-  const timeFault =
-    timestamp === undefined
-      ? `A valid integer is required, not ${shorten(input.timestamp)}.`
-      : timestampFault(timestamp, now);
-  if (timeFault !== undefined) faults["timestamp"] = [timeFault];
-  const decoded = decodeWritten(input.value, form);
-  const fault =
-    "fault" in decoded ? decoded.fault : (sizeFault(decoded.value) ?? valueFault(datapoint, decoded.value));
-  if (fault !== undefined) faults["value"] = [fault];
-  if ("fault" in decoded || hasFaults(faults)) return { faults };
-  return { time: microsFromMillis(timestamp ?? 0), value: pointOf(decoded.value) };
-}
-
-/** Integers may come as text, as forms send them. */
-function readTimestamp(input: number | string): Millis | undefined {
-  const timestamp = typeof input === "string" && /^\s*[+-]?\d+\s*$/.test(input) ? Number(input) : input;
-  return Number.isSafeInteger(timestamp) ? Number(timestamp) : undefined;
-}
+const noMessage = (id: number, kind: MessageKind, timestamp: Millis): Problem =>
+  notFound(`${kind} of datapoint ${id} at timestamp`, timestamp);
 
 function batchOf(stream: StreamId, points: readonly Point[]): PointBatch {
   const count = points.length;
