@@ -1,10 +1,11 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { describeEachEngine, type TestEngine } from "../../../test/engines.ts";
 import { expectSoundRollups } from "../../../test/rollups.ts";
 import { batchOf, now, openStore } from "../../../test/store.ts";
 import type { Database } from "../database/engine.ts";
 import { aggregateBuckets, aggregates } from "./buckets/aggregates.ts";
+import { BucketColumns } from "./buckets/bucket-columns.ts";
 import { duration } from "./buckets/duration.ts";
 import { edgesBetween } from "./buckets/edges.ts";
 import { fillGaps, fills } from "./buckets/fill.ts";
@@ -44,6 +45,16 @@ const value: fc.Arbitrary<PointValue> = fc.oneof(
 const stream = fc.integer({ min: 0, max: streamCount - 1 });
 const range = fc.tuple(time, time).map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }));
 
+/** What a device may send, point after point. */
+const shapes = ["sawtooth", "walk", "counter", "float", "whole"] as const;
+type Shape = (typeof shapes)[number];
+const shaped = (shape: Shape, i: number): number => {
+  if (shape === "sawtooth") return (i % 700) / 10;
+  if (shape === "walk") return (2150 + ((Math.imul(i + 1, 0x9e3779b1) >>> 8) % 401) - 200) / 100;
+  if (shape === "counter") return (987_654_321_000 + 17 * i) / 1000;
+  return shape === "float" ? Math.sin(i) : ((i * 7_919_993) % 60_000_000) - 30_000_000;
+};
+
 type Command =
   | { readonly kind: "append"; readonly points: readonly (readonly [number, number, PointValue])[] }
   | {
@@ -51,7 +62,11 @@ type Command =
       readonly stream: number;
       readonly from: number;
       readonly spacing: number;
+      readonly isEven: boolean;
       readonly count: number;
+      readonly shape: Shape;
+      /** Stands in place of one of its values. */
+      readonly stray: PointValue | undefined;
     }
   | { readonly kind: "delete"; readonly stream: number; readonly range: TimeRange }
   | { readonly kind: "drop"; readonly stream: number }
@@ -73,7 +88,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       stream,
       from: time,
       spacing: fc.constantFrom(second, 10 * second, 7 * minute),
+      isEven: fc.boolean(),
       count: fc.integer({ min: 1, max: 2500 }),
+      shape: fc.constantFrom(...shapes),
+      stray: fc.option(fc.constantFrom<PointValue>(-0, 1 / 3, 1e300, 5e-324, 2 ** 52, "true"), {
+        nil: undefined,
+        freq: 4,
+      }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete" as const), stream, range }) },
@@ -264,10 +285,43 @@ class Subject {
   }
 }
 
-const ramp = ({ stream: at, from, spacing, count }: Command & { kind: "ramp" }) =>
-  Array.from({ length: count }, (_, i) => [at, from + i * spacing, (i % 700) / 10] as const).filter(
-    ([, when]) => when < Number.MAX_SAFE_INTEGER,
-  );
+const ramp = ({ stream: at, from, spacing, isEven, count, shape, stray }: Command & { kind: "ramp" }) =>
+  Array.from({ length: count }, (_, i) => {
+    const late = isEven ? 0 : (Math.imul(i, 0x9e3779b1) >>> 12) % spacing;
+    const what = stray !== undefined && i === count >> 1 ? stray : shaped(shape, i);
+    return [at, from + i * spacing + late, what] as const;
+  }).filter(([, when]) => when < Number.MAX_SAFE_INTEGER);
+
+describeEachEngine("bucketed reads of chunks", (engine) => {
+  test("take the integers as they lie there, except where the tail has something", async () => {
+    const subject = await Subject.open(engine, { compactPoints: 1e9 });
+    const addRun = vi.spyOn(BucketColumns.prototype, "addRun");
+    const addPoints = vi.spyOn(BucketColumns.prototype, "addPoints");
+    const from = now * 1000 - 10 * day;
+    const walk = { kind: "ramp", stream: 0, from, spacing: 10 * second, isEven: true } as const;
+    await subject.run({ ...walk, count: 20_000, shape: "walk", stray: undefined });
+    await subject.run({ kind: "compact" });
+    const asked: Question = {
+      interval: { kind: "fixed", width: 5 * minute },
+      range: { from, to: from + 3 * day },
+      zone: "UTC",
+      figures: aggregates.map((aggregate) => ({ kind: "aggregate", aggregate })),
+      fill: "null",
+    };
+    await subject.expectEqual(asked);
+    expect(addRun.mock.calls.length).toBeGreaterThan(15);
+    expect(addPoints).not.toHaveBeenCalled();
+    await subject.run({ kind: "append", points: [[0, from + day, 7.25]] });
+    await subject.run({ kind: "delete", stream: 0, range: { from: from + 1.2 * day, to: from + 1.3 * day } });
+    addRun.mockClear();
+    await subject.expectEqual(asked);
+    expect(addRun.mock.calls.length).toBeGreaterThan(15);
+    expect(addPoints).toHaveBeenCalled();
+    vi.restoreAllMocks();
+    await subject.close();
+    await engine.discard(subject.database);
+  });
+});
 
 const runs = Number(process.env["BUSBAR_PROOF_RUNS"] ?? 0);
 /** A history costs a hundred times as much on PostgreSQL, where each takes a database of its own. */

@@ -1,19 +1,32 @@
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observe/log.ts";
 import type { Micros } from "../time.ts";
-import { decodeChunk } from "./codec/chunk.ts";
+import { decodeChunk, readRun } from "./codec/chunk.ts";
+import { ScaledRun } from "./codec/scaled-run.ts";
 import { boundedEnd, overlay } from "./overlay.ts";
 import { emptyPage, mergePages, sliceTimes, valueAt } from "./pages.ts";
 import type { ChunkRow, Sometimes, Storage } from "./storage.ts";
 import type { Tail } from "./tail.ts";
+import { partsOf } from "./tail-cells.ts";
 import { Turn } from "./turn.ts";
 import type { Point, PointPage, StreamId, TimeRange } from "./types.ts";
 
 /** Chunks are about 1,024 points: a page is some 4,000. */
 const chunksPerPage = 4;
-/** Of those that are not joined to pages. */
-const chunksPerLook = 16;
+/** Chunks that are looked up at a time where they are not joined to pages: more while they are small. */
+const leastLook = 16;
+const mostLook = 128;
+const bytesPerLook = 1 << 18;
 const tailPointsPerPage = 4096;
+
+/** Takes ascending points as they come. */
+export interface PointSink {
+  readonly takesRuns: boolean;
+  /** The points [from, to) of the run, which is filled anew afterwards. */
+  addRun(run: ScaledRun, from: number, to: number): void;
+  /** NaN stands for a text. */
+  addPoints(times: Float64Array, values: Float64Array): void;
+}
 
 interface Window {
   readonly page: PointPage;
@@ -26,6 +39,7 @@ export class Reader {
   readonly #storage: Storage;
   readonly #tail: Tail;
   readonly #log: Log;
+  readonly #run = new ScaledRun();
   #corrupt = 0;
 
   constructor(storage: Storage, tail: Tail, log: Log) {
@@ -49,28 +63,53 @@ export class Reader {
     }
   }
 
-  /**
-   * As `read`, but in pieces as they lie in the chunks where the tail has nothing to say: views of what was decoded,
-   * without their texts.
-   */
-  async *pieces(stream: StreamId, range: TimeRange, turn: Turn): AsyncGenerator<PointPage> {
-    if (this.#tail.layers(stream).length > 0) {
-      yield* this.read(stream, range, turn);
-      return;
+  /** Hands all points of the range to the sink, ascending, as they lie in the chunks where the tail has nothing to say. */
+  async scan(stream: StreamId, range: TimeRange, turn: Turn, sink: PointSink): Promise<void> {
+    for (const { from, to, source } of partsOf(this.#tail.layers(stream), range)) {
+      if (source === "chunks") await this.#scanChunks(stream, { from, to }, turn, sink);
+      else
+        for await (const { times, values } of this.read(stream, { from, to }, turn))
+          sink.addPoints(times, values);
     }
-    for (let { from } = range; from < range.to; ) {
+  }
+
+  async #scanChunks(stream: StreamId, { from, to }: TimeRange, turn: Turn, sink: PointSink): Promise<void> {
+    let limit = leastLook;
+    for (let at = from; at < to; ) {
       const { epoch } = this.#tail;
-      const found = this.#storage.chunks(stream, from, range.to, chunksPerLook);
+      const found = this.#storage.chunks(stream, at, to, limit);
       const rows = found instanceof Promise ? await found : found;
       if (epoch !== this.#tail.epoch) continue;
+      let bytes = 0;
       for (const row of rows) {
-        if (row.endTime < from) continue;
-        const { times, values } = this.#decode(stream, row);
-        yield sliceTimes({ times, values }, from, range.to);
+        bytes += row.blob.length;
+        if (row.endTime >= at) this.#hand(stream, row, { from: at, to }, sink);
       }
       const last = rows.at(-1);
-      from = last && rows.length === chunksPerLook ? Math.max(from + 1, last.endTime + 1) : range.to;
+      at = last && rows.length === limit ? Math.max(at + 1, last.endTime + 1) : to;
+      if (bytes < bytesPerLook) limit = Math.min(2 * limit, mostLook);
+      else limit = leastLook;
       if (turn.isOver) await turn.next();
+    }
+  }
+
+  #hand(stream: StreamId, row: ChunkRow, { from, to }: TimeRange, sink: PointSink): void {
+    if (sink.takesRuns && this.#readRun(row)) {
+      const run = this.#run;
+      sink.addRun(run, run.lowerBound(from), run.lowerBound(to));
+      return;
+    }
+    const { times, values } = this.#decode(stream, row);
+    const page = sliceTimes({ times, values }, from, to);
+    sink.addPoints(page.times, page.values);
+  }
+
+  #readRun({ blob }: ChunkRow): boolean {
+    try {
+      return readRun(blob, this.#run);
+    } catch {
+      // Decoding it fails as well, and says so.
+      return false;
     }
   }
 

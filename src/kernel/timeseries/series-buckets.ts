@@ -1,18 +1,18 @@
 import type { Clock, Micros } from "../time.ts";
 import { BucketColumns } from "./buckets/bucket-columns.ts";
-import { cellsOfTimes, clip, cutCells, subtract, unite } from "./buckets/cell-ranges.ts";
-import { type CellWidth, ceilTo, floorTo, quarterHour, stretchOf, utcDay } from "./buckets/cells.ts";
+import { clip } from "./buckets/cell-ranges.ts";
+import { type CellWidth, floorTo, quarterHour, stretchOf, utcDay } from "./buckets/cells.ts";
 import type { Fill } from "./buckets/fill.ts";
 import { firstKnown, GapFiller, type Known } from "./buckets/gap-filler.ts";
 import type { BucketFigure } from "./buckets/query.ts";
-import { pointSpans, type Span, spansOf, type TailCells } from "./buckets/spans.ts";
+import { pointSpans, type Span, spansOf } from "./buckets/spans.ts";
 import { afterNone, noFigures } from "./expired-buckets.ts";
 import type { HighWater } from "./high-water.ts";
 import { lowerBound } from "./pages.ts";
 import type { Reader } from "./reader.ts";
 import type { RollupPages } from "./rollup-pages.ts";
-import type { StreamTail } from "./stream-tail.ts";
 import type { Tail } from "./tail.ts";
+import { cellsOfTail } from "./tail-cells.ts";
 import type { Turn } from "./turn.ts";
 import { allTime, type StreamId, type TimeRange } from "./types.ts";
 
@@ -145,8 +145,7 @@ export class SeriesBuckets {
   }
 
   async #addPoints(target: BucketColumns, range: TimeRange): Promise<void> {
-    const pieces = this.#sources.reader.pieces(this.#series.stream, range, this.#turn);
-    for await (const { times, values } of pieces) target.addPoints(times, values);
+    await this.#sources.reader.scan(this.#series.stream, range, this.#turn, target);
   }
 
   async #addRollups(target: BucketColumns, { from, to }: TimeRange, width: CellWidth): Promise<void> {
@@ -167,19 +166,4 @@ export class SeriesBuckets {
       if (this.#turn.isOver) await this.#turn.next();
     }
   }
-}
-
-/** What the layers have in the range, in whole quarter hours. */
-function cellsOfTail(layers: readonly StreamTail[], { from, to }: TimeRange): TailCells {
-  if (layers.length === 0) return { touched: [], removed: [] };
-  const range = { from: floorTo(quarterHour, from), to: ceilTo(quarterHour, to) };
-  const deleted = clip(unite(layers.flatMap((layer) => layer.deleted)), range);
-  const touched = unite([
-    ...layers.flatMap((layer) => {
-      const { times } = layer.page();
-      return cellsOfTimes(times, lowerBound(times, range.from), lowerBound(times, range.to));
-    }),
-    ...layers.flatMap((layer) => layer.deleted.flatMap(cutCells)),
-  ]);
-  return { touched, removed: subtract(deleted, touched) };
 }

@@ -1,9 +1,10 @@
 import type { Micros } from "../../time.ts";
+import type { ScaledRun } from "../codec/scaled-run.ts";
 import { lowerBound } from "../pages.ts";
 import { aggregate } from "./aggregates.ts";
 import { duration } from "./duration.ts";
 import type { BucketFigure, Condition } from "./query.ts";
-import { RunningSummary } from "./rollup.ts";
+import { RunningSummary, type Wanted } from "./rollup.ts";
 import type { RollupPage } from "./rollup-page.ts";
 import { addRows } from "./rollup-rows.ts";
 
@@ -20,6 +21,9 @@ export class BucketColumns {
   readonly #until: Micros;
   readonly #durations: readonly Durations[];
   readonly #summarizes: boolean;
+  readonly #wanted: Wanted;
+  /** Whether `addRun` serves all figures. */
+  readonly takesRuns: boolean;
   #bucket = 0;
   #end: Micros;
   #summary = new RunningSummary();
@@ -45,6 +49,8 @@ export class BucketColumns {
     this.#durations = figures.flatMap((figure) =>
       figure.kind === "duration" ? [new Durations(edges[0] as number, carried, figure.condition)] : [],
     );
+    this.#wanted = wantedOf(figures);
+    this.takesRuns = this.#durations.length === 0;
     this.#summarizes = figures.some(({ kind }) => kind === "aggregate");
   }
 
@@ -77,6 +83,16 @@ export class BucketColumns {
     }
   }
 
+  /** The points [from, to) of a chunk. */
+  addRun(run: ScaledRun, from: number, to: number): void {
+    for (let low = from; low < to; ) {
+      this.#advance(run.timeAt(low));
+      const high = run.lowerBound(this.#end, low, to);
+      this.#summary.addRun(run, low, high, this.#wanted);
+      low = high;
+    }
+  }
+
   /** Ends the last bucket. */
   end(): void {
     while (this.#bucket < this.#edges.length - 1) this.#close();
@@ -105,6 +121,16 @@ export class BucketColumns {
     this.#end = this.#edges[bucket + 2] ?? Number.POSITIVE_INFINITY;
   }
 }
+
+const wantedOf = (figures: readonly BucketFigure[]): Wanted => {
+  const names = figures.map((figure) => (figure.kind === "aggregate" ? figure.aggregate : "duration"));
+  return {
+    extremes: names.some((name) => name === "min" || name === "max"),
+    sum: names.some((name) => name === "avg" || name === "sum"),
+    area: names.some((name) => name === "twa" || name === "integral"),
+    increase: names.includes("increase"),
+  };
+};
 
 type Meets = (value: number) => boolean;
 

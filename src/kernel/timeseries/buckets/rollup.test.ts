@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { encodeChunk, readRun } from "../codec/chunk.ts";
 import { anyPage } from "../codec/pages.fixture.ts";
+import { ScaledRun } from "../codec/scaled-run.ts";
 import { nearest } from "./exact-ratio.ts";
-import { compose, type Summary, summarizeRange } from "./rollup.ts";
+import { compose, RunningSummary, type Summary, summarizeRange } from "./rollup.ts";
 import { Total } from "./total.ts";
 
 const figures = (summary: Summary) => ({
@@ -95,6 +97,61 @@ describe("summarizeRange", () => {
     const summary = of([0, 1, 3], [1e16, 1, 1 / 3]);
     const { numerator, denominator } = summary.sum.ratio();
     expect(summary.sum.value()).toBe(nearest(numerator, denominator));
+  });
+});
+
+const everything = { extremes: true, sum: true, area: true, increase: true };
+
+describe("addRun", () => {
+  /** Decimals near each other: what a chunk keeps as scaled integers. */
+  const walk = fc
+    .record({
+      times: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 200 }),
+      spacing: fc.constantFrom(1, 1_000_000, 10_000_000, 2 ** 40),
+      isEven: fc.boolean(),
+      start: fc.integer({ min: -(10 ** 9), max: 10 ** 9 }),
+      steps: fc.array(fc.integer({ min: -5000, max: 5000 }), { minLength: 200, maxLength: 200 }),
+      exponent: fc.nat({ max: 9 }),
+    })
+    .map(({ times, spacing, isEven, start, steps, exponent }) => {
+      const columns = { times: new Float64Array(times.length), values: new Float64Array(times.length) };
+      let time = -300 * spacing;
+      let integer = start;
+      for (const [i, step] of times.entries()) {
+        time += spacing * (isEven ? 1 : step);
+        integer += steps[i] ?? 0;
+        columns.times[i] = time;
+        columns.values[i] = integer / 10 ** exponent;
+      }
+      return columns;
+    });
+
+  it("adds what the points of the chunk would", () => {
+    const run = new ScaledRun();
+    const cuts = fc.array(fc.nat(), { maxLength: 4 });
+    let served = 0;
+    fc.assert(
+      fc.property(fc.array(fc.oneof(walk, anyPage), { minLength: 1, maxLength: 3 }), cuts, (pages, at) => {
+        const added = new RunningSummary();
+        const expected = new RunningSummary();
+        for (const page of pages) {
+          const { times, values } = page;
+          if (!((times[0] ?? 0) > added.lastTime) && added.count > 0) continue;
+          expected.addPoints(times, values, 0, times.length);
+          if (!readRun(encodeChunk(page), run)) {
+            added.addPoints(times, values, 0, times.length);
+            continue;
+          }
+          served++;
+          const bounds = [0, ...at.map((cut) => cut % times.length).sort((a, b) => a - b), times.length];
+          for (const [i, to] of bounds.slice(1).entries())
+            if (to > (bounds[i] ?? 0)) added.addRun(run, bounds[i] ?? 0, to, everything);
+        }
+        expect(figures(added)).toEqual(figures(expected));
+      }),
+      { numRuns: 2000 },
+    );
+    expect(served).toBeGreaterThan(200);
   });
 });
 

@@ -1,4 +1,6 @@
 import type { Micros } from "../../time.ts";
+import type { ScaledRun } from "../codec/scaled-run.ts";
+import { ExactSum } from "./exact-sum.ts";
 import { type Scaled, scale, scaledBlock } from "./scaled.ts";
 import { Total } from "./total.ts";
 
@@ -23,6 +25,14 @@ export interface Summary {
   readonly area: Total;
   /** The rises from number to number. A fall is a counter reset and adds nothing, as nobody saw where it restarted. */
   readonly increase: Total;
+}
+
+/** What is to be known of a run of points beside count, first and last. */
+export interface Wanted {
+  readonly extremes: boolean;
+  readonly sum: boolean;
+  readonly area: boolean;
+  readonly increase: boolean;
 }
 
 /** A summary that grows in time order. */
@@ -66,6 +76,37 @@ export class RunningSummary implements Summary {
       this.#decimals = scaled?.exponent ?? 0;
       if (scaled === undefined) this.#addSingly(times, values, start, end);
       else this.#addScaled(times, values, start, end, scaled);
+    }
+  }
+
+  /** As `addPoints`, of the points [from, to) of a chunk; what is not wanted of them is not known any more. */
+  addRun(run: ScaledRun, from: number, to: number, wanted: Wanted): void {
+    const { exponent } = run;
+    this.count += to - from;
+    this.meet(run.timeAt(from), run.valueAt(from));
+    this.numeric += to - from;
+    this.last = run.valueAt(to - 1);
+    this.lastTime = run.timeAt(to - 1);
+    if (wanted.extremes) {
+      this.min = Math.min(this.min, run.valueOf(run.lowest(from, to)));
+      this.max = Math.max(this.max, run.valueOf(run.highest(from, to)));
+    }
+    if (wanted.sum) this.sum.addUnits(run.sum(from, to), 0, exponent);
+    if (wanted.increase) this.increase.addUnits(run.rise(from, to), 0, exponent);
+    if (wanted.area) this.#addArea(run, from, to);
+  }
+
+  #addArea(run: ScaledRun, from: number, to: number): void {
+    const { step } = run;
+    const span = run.timeAt(to - 1) - run.timeAt(from);
+    if (run.greatest * span < 2 ** 53) this.area.addUnits(run.area(from, to), 0, run.exponent);
+    else if (step > 0) {
+      const area = new ExactSum();
+      area.addProduct(run.sum(from, to - 1), step);
+      this.area.addDecimals(area, run.exponent);
+    } else {
+      for (let i = from + 1; i < to; i++)
+        addHold(this.area, run.valueAt(i - 1), run.timeAt(i - 1), run.timeAt(i));
     }
   }
 

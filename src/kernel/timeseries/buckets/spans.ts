@@ -24,7 +24,7 @@ export interface TailCells {
  */
 export const spansOf = (edges: Float64Array, { touched, removed }: TailCells): readonly Span[] => {
   const axis = { from: edges[0] as number, to: edges[edges.length - 1] as number };
-  const points = clip(unite([...touched, ...cellsWithEdges(edges)]), axis);
+  const points = isFine(edges) ? [axis] : clip(unite([...touched, ...cellsWithEdges(edges)]), axis);
   const known = subtract([axis], unite([...points, ...removed]));
   const days = subtract(wholeDays(edges), daysAround([...points, ...removed]));
   const quarters = subtract(known, days);
@@ -33,6 +33,13 @@ export const spansOf = (edges: Float64Array, { touched, removed }: TailCells): r
     ...quarters.map((range): Span => ({ ...range, source: "quarters" })),
     ...days.map((range): Span => ({ ...range, source: "days" })),
   ].sort((a, b) => a.from - b.from);
+};
+
+/** Whether an edge goes through every quarter hour. */
+const isFine = (edges: Float64Array): boolean => {
+  for (let i = 1; i < edges.length; i++)
+    if ((edges[i] as number) - (edges[i - 1] as number) >= quarterHour) return false;
+  return true;
 };
 
 function* cellsWithEdges(edges: Float64Array): Generator<TimeRange> {

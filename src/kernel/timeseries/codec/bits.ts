@@ -67,14 +67,19 @@ const packBlock = (
   return word;
 };
 
-/** The inverse of `pack`: fills `target[from, from + count)`. Throws CorruptBlob when the bytes do not hold it. */
-export const unpack = (reader: ByteReader, target: Int32Array, from: number, count: number): void => {
+/**
+ * The inverse of `pack`: fills `target[from, from + count)`. Returns the width of the widest block in bits. Throws
+ * CorruptBlob when the bytes do not hold it.
+ */
+export const unpack = (reader: ByteReader, target: Int32Array, from: number, count: number): number => {
   const blocks = blockCount(count);
   widths.set(reader.take(blocks));
   let size = 0;
+  let widest = 0;
   for (let block = 0; block < blocks; block++) {
     const width = widths[block] as number;
     if (width > 32) throw new CorruptBlob(`A block's width is ${width} bits.`);
+    if (width > widest) widest = width;
     size += (width * Math.min(blockLength, count - (block << blockShift)) + 31) >>> 5;
   }
   wordBytes.set(reader.take(size * 4));
@@ -90,6 +95,7 @@ export const unpack = (reader: ByteReader, target: Int32Array, from: number, cou
     else unpackQuads(target, start, width, word);
     word += (width * (stop - start) + 31) >>> 5;
   }
+  return widest;
 };
 
 const zero = (target: Int32Array, start: number, stop: number): void => {

@@ -90,6 +90,11 @@ export class ByteReader {
     return value;
   }
 
+  /** The next byte, which stays unread; undefined at the end. */
+  peek(): number | undefined {
+    return this.bytes[this.#at];
+  }
+
   /** @throws CorruptBlob beyond the safe integers */
   varint(): number {
     let value = 0;

@@ -4,6 +4,7 @@ import type { PointPage } from "../types.ts";
 import { maxCount } from "./bits.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import { ChunkCorrupt, CorruptBlob } from "./corrupt.ts";
+import type { ScaledRun } from "./scaled-run.ts";
 import { ascendingTexts, decodeTexts, encodeTexts } from "./texts.ts";
 import { decodeTimes, encodeTimes } from "./times.ts";
 import { decodeValues, encodeValues } from "./values.ts";
@@ -80,15 +81,34 @@ const spread = (values: Float64Array, texts: ReadonlyMap<number, string>): void 
 };
 
 /** @throws ChunkCorrupt when a byte is damaged, missing or too many, or the version is not known */
-export const decodeChunk = (blob: Uint8Array): PointPage => {
+export const decodeChunk = (blob: Uint8Array): PointPage => named(() => decode(blob));
+
+/**
+ * Reads the points as they lie in the chunk; false where that is not possible and only `decodeChunk` will do.
+ * @throws ChunkCorrupt as `decodeChunk` does
+ */
+export const readRun = (blob: Uint8Array, run: ScaledRun): boolean =>
+  named(() => {
+    const { reader, flags, count } = open(blob);
+    return flags === 0 && run.fill(reader, count);
+  });
+
+const named = <T>(read: () => T): T => {
   try {
-    return decode(blob);
+    return read();
   } catch (error) {
     throw new ChunkCorrupt(`The chunk cannot be decoded: ${messageOf(error)}`, { cause: error });
   }
 };
 
-const decode = (blob: Uint8Array): PointPage => {
+interface Opened {
+  /** Stands behind the header. */
+  readonly reader: ByteReader;
+  readonly flags: number;
+  readonly count: number;
+}
+
+const open = (blob: Uint8Array): Opened => {
   if (blob.length < headerSize) throw new CorruptBlob(`It has only ${blob.length} bytes.`);
   const reader = new ByteReader(blob, 0);
   const sum = reader.byte() | (reader.byte() << 8) | (reader.byte() << 16) | (reader.byte() << 24);
@@ -97,7 +117,11 @@ const decode = (blob: Uint8Array): PointPage => {
   if (known !== version) throw new CorruptBlob(`Its version is ${known}; this program knows ${version}.`);
   const flags = reader.byte();
   if (flags > hasTexts) throw new CorruptBlob(`Its flags are ${flags}.`);
-  const count = 1 + reader.byte() + (reader.byte() << 8);
+  return { reader, flags, count: 1 + reader.byte() + (reader.byte() << 8) };
+};
+
+const decode = (blob: Uint8Array): PointPage => {
+  const { reader, flags, count } = open(blob);
   // One block for both, not zeroed first, costs a third of two zeroed ones: each entry is written below.
   const { buffer } = Buffer.allocUnsafeSlow(count * 16);
   const times = new Float64Array(buffer, 0, count);

@@ -39,6 +39,12 @@ export const decodeIntegers = (
   } else throw new CorruptBlob(`The blob names an unknown form ${form} of integers.`);
 };
 
+/** A run of the linear form; whose form is known to be that. */
+export const readLinear = (reader: ByteReader): { first: number; step: number } => {
+  reader.byte();
+  return { first: reader.signed(), step: reader.signed() };
+};
+
 const restorePlain = (target: Float64Array, count: number, low: number, unit: number): void => {
   for (let i = 1; i < count; i++) target[i] = low + ((residuals[i] as number) >>> 0) * unit;
 };

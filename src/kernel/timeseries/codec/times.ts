@@ -1,7 +1,8 @@
 import { maxCount } from "./bits.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { CorruptBlob } from "./corrupt.ts";
-import { decodeIntegers } from "./integers-decode.ts";
+import { forms } from "./integer-forms.ts";
+import { decodeIntegers, readLinear } from "./integers-decode.ts";
 import { encodeIntegers, encodeLinear } from "./integers-encode.ts";
 
 /**
@@ -84,15 +85,32 @@ const writeTicks = (writer: ByteWriter, times: Float64Array, count: number, unit
 
 /** Fills `target` (its whole length); throws CorruptBlob. */
 export const decodeTimes = (reader: ByteReader, target: Float64Array): void => {
+  const step = readTimes(reader, target, target.length);
+  if (step === 0) return;
+  const first = target[0] as number;
+  for (let i = 1; i < target.length; i++) target[i] = first + i * step;
+};
+
+/**
+ * Where all times are equally far apart, returns that distance and writes but the first time; else fills
+ * `target[0, count)` and returns 0. Throws CorruptBlob.
+ */
+export const readTimes = (reader: ByteReader, target: Float64Array, count: number): number => {
   const kind = reader.byte();
-  const count = target.length;
   if (kind === raw) {
     new Uint8Array(target.buffer, target.byteOffset, count * 8).set(reader.take(count * 8));
-    return;
+    return 0;
   }
   const power = powersOfTen[kind - 1];
   if (power === undefined) throw new CorruptBlob(`The blob names an unknown kind ${kind} of times.`);
   const unit = reader.varint() * power;
   const rest = reader.signed();
-  decodeIntegers(reader, target, count, unit, rest);
+  if (reader.peek() !== forms.linear) {
+    decodeIntegers(reader, target, count, unit, rest);
+    return 0;
+  }
+  const { first, step } = readLinear(reader);
+  target[0] = first * unit + rest;
+  if (!(step * unit > 0)) throw new CorruptBlob("The times of the blob do not ascend.");
+  return step * unit;
 };

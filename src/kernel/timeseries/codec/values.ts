@@ -120,6 +120,12 @@ export const decodeValues = (reader: ByteReader, target: Float64Array, count: nu
   if (kind >= withExceptions) restoreExceptions(reader, target, count);
 };
 
+/** The exponent of values that are nothing but integers over a power of ten, which then follow; undefined for others. */
+export const readExponent = (reader: ByteReader): number | undefined => {
+  const kind = reader.byte();
+  return kind === raw || kind > powersOfTen.length ? undefined : kind - 1;
+};
+
 const restoreExceptions = (reader: ByteReader, target: Float64Array, count: number): void => {
   const missed = reader.count(count);
   if (missed === 0) throw new CorruptBlob("The blob announces exceptions but has none.");
