@@ -13,8 +13,13 @@ export interface CommittedRow {
 
 export interface CommitTarget {
   readonly buckets: number;
-  /** See Storage.commit. */
-  commit(rows: readonly LogWrite[]): Promise<readonly number[]>;
+  /** What the points of a commit that is begun now will have been checked against: see Horizons. */
+  horizons(): readonly number[];
+  /** See Storage.commit. `operations` are those of the rows. */
+  commit(
+    rows: readonly LogWrite[],
+    operations: readonly (readonly LogOperation[])[],
+  ): Promise<readonly number[]>;
   /** Makes the rows visible. */
   settle(rows: readonly CommittedRow[]): Promise<void> | undefined;
   /** Whether the tail can take no more. */
@@ -29,7 +34,13 @@ const maxCommitPoints = 200_000;
 class PendingCommit {
   readonly rows: (PendingRow | undefined)[] = [];
   readonly done = Promise.withResolvers<void>();
+  /** The oldest version that any of its points was checked against. */
+  readonly horizons: readonly number[];
   points = 0;
+
+  constructor(horizons: readonly number[]) {
+    this.horizons = horizons;
+  }
 
   row(bucket: number): PendingRow {
     const known = this.rows[bucket];
@@ -111,7 +122,7 @@ export class CommitQueue {
     this.#queuedPoints += points;
     let last = this.#queue.at(-1);
     if (!last || (last.points > 0 && last.points + points > maxCommitPoints)) {
-      last = new PendingCommit();
+      last = new PendingCommit(this.#target.horizons());
       this.#queue.push(last);
       this.#schedule();
     }
@@ -146,8 +157,10 @@ export class CommitQueue {
         bucket,
         points: row.points,
         blob: encodeLogBatch(row.operations),
+        horizons: commit.horizons[bucket] ?? 0,
       }));
-      const seqs = await this.#target.commit(writes);
+      const operations = rows.map(({ row }) => row.operations);
+      const seqs = await this.#target.commit(writes, operations);
       const settling = this.#target.settle(
         rows.map(({ bucket, row }, i) => ({ bucket, seq: seqs[i] ?? 0, operations: row.operations })),
       );

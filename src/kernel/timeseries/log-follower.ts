@@ -18,6 +18,8 @@ export interface TailEvents {
   compacted(generation: Generation): void;
   /** Rows went into chunks that the tail never saw: what was known of chunks counts no more. */
   restarted(): void;
+  /** The heads of the log as they are now; all that follows from them is to be known when it resolves. */
+  heads(heads: readonly BucketHead[]): Promise<void>;
 }
 
 type Operations = CommittedRow["operations"];
@@ -135,6 +137,7 @@ export class LogFollower {
     let before: readonly BucketHead[] = [];
     for (let unmoved = 0; ; ) {
       const heads = await this.#storage.heads();
+      await this.#events.heads(heads);
       const moved = heads.some(({ compactedSeq }, i) => compactedSeq !== before[i]?.compactedSeq);
       unmoved = moved ? 0 : unmoved + 1;
       before = heads;

@@ -35,6 +35,8 @@ export interface StoreParts {
   readonly expectedPoints: number;
   /** Whether other nodes write to the same database: reads then see what any of them has acknowledged. */
   readonly shared: boolean;
+  /** Until other nodes have heard of what this one says in the heads of the log. */
+  readonly noticeMillis: number;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -82,6 +84,9 @@ export class LogStructuredStore implements TimeSeries {
       queue: this.#writes.queue,
       compaction: this.#compaction,
       follower: this.#follower,
+      tail: this.#tail,
+      log: parts.log,
+      noticeMillis: parts.noticeMillis,
       full: (points: number) => this.#writes.isFull(points),
       bucketCount: buckets,
       serial: new Serial(),
@@ -174,7 +179,7 @@ export class LogStructuredStore implements TimeSeries {
     await this.#storage[Symbol.asyncDispose]();
   }
 
-  #openFollower({ storage, log }: StoreParts): LogFollower {
+  #openFollower({ storage, log, database, horizons }: StoreParts): LogFollower {
     const events: TailEvents = {
       compacted: (generation) => {
         this.#reads.compacted(generation);
@@ -182,6 +187,7 @@ export class LogStructuredStore implements TimeSeries {
         this.#writes.queue.resume();
       },
       restarted: () => this.#reads.restarted(),
+      heads: (heads) => horizons.follow(database.read, heads),
     };
     return new LogFollower(storage, this.#tail, log, events, this.#listeners);
   }

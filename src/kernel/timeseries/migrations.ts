@@ -2,6 +2,7 @@ import type { Generated } from "kysely";
 import type { Migrations } from "../database/engine.ts";
 import { createEditTables } from "./edits/edit-tables.ts";
 import { makeRollups } from "./rollup-backfill.ts";
+import { allTime } from "./types.ts";
 
 /** The tables of the store, for its Kysely queries; the hot path uses raw statements. */
 export type TimeSeriesTables = {
@@ -22,6 +23,8 @@ export type TimeSeriesTables = {
     bucket: number;
     seq: number;
     compacted_seq: number;
+    /** Raised by each change of a horizon: see Horizons. */
+    horizons: Generated<number>;
     /** Who may compact the bucket, and until when (ms). */
     lease_owner: string | null;
     lease_until: number;
@@ -48,8 +51,18 @@ export type TimeSeriesTables = {
   rollups: { bucket: number; stream_id: number; width: number; start_time: number; blob: Uint8Array };
   /** The greatest time that ever came into the stream's chunks, whatever was deleted since. */
   stream_marks: { bucket: number; stream_id: number; high_time: number };
-  /** Before its horizon a stream has rollups only; `purged` is 0 while older points may still lie in chunks. */
-  stream_horizons: { bucket: number; stream_id: number; horizon: number; purged: number };
+  /**
+   * Before its horizon a stream has rollups only; `purged` is 0 while older points may still lie in chunks. `version` is
+   * that of the bucket's head which brought the row as it is.
+   */
+  stream_horizons: {
+    bucket: number;
+    stream_id: number;
+    horizon: number;
+    door: Generated<number>;
+    purged: number;
+    version: Generated<number>;
+  };
   /** How long raw points are kept, microseconds; the owner '' is the default. */
   retention_rules: { owner: string; keep: number };
   /** Chunks that could not be decoded when they had to be rewritten: set aside, never lost. */
@@ -177,4 +190,23 @@ export const timeseriesMigrations: Migrations = {
       .execute();
   },
   "timeseries/0007-edits": createEditTables,
+  "timeseries/0008-horizon-versions": async (db, types) => {
+    await db.schema
+      .alterTable("log_head")
+      .addColumn("horizons", types.integer, (column) => column.notNull().defaultTo(0))
+      .execute();
+    for (const [column, value] of [
+      ["door", allTime.from],
+      ["version", 0],
+    ] as const)
+      await db.schema
+        .alterTable("stream_horizons")
+        .addColumn(column, types.integer, (definition) => definition.notNull().defaultTo(value))
+        .execute();
+    await db.schema
+      .createIndex("stream_horizons_by_version")
+      .on("stream_horizons")
+      .columns(["bucket", "version"])
+      .execute();
+  },
 };

@@ -15,6 +15,7 @@ import type { Storage } from "./storage.ts";
 
 export { timeseriesMigrations } from "./migrations.ts";
 
+const defaultPollMillis = 500;
 /** With a sixth of it between two tries, a node that has died is replaced within 7 seconds. */
 const defaultLeaseMillis = 6000;
 
@@ -66,16 +67,17 @@ export async function openTimeSeries(parts: OpenTimeSeries): Promise<LogStructur
   try {
     const catalogue = new Catalogue(database.read, buckets, database.postgres && catalogueMillis);
     const horizons = new Horizons(buckets);
-    await horizons.load(database.read);
     const expectedPoints = await pointsPerStream(database);
+    const pollMillis = options.pollMillis ?? defaultPollMillis;
+    const noticeMillis = shared ? 2 * pollMillis : 0;
     const store = new LogStructuredStore(
-      { database, horizons, storage, catalogue, buckets, expectedPoints, shared, log, clock },
+      { database, horizons, storage, catalogue, buckets, expectedPoints, shared, noticeMillis, log, clock },
       storeOptions(options),
     );
     await storage.loadMarks();
     await store.refresh();
     if (shared && database.postgres)
-      await store.watch({ pollMillis: options.pollMillis ?? 500, hints: database.postgres.hints });
+      await store.watch({ pollMillis, hints: database.postgres.hints });
     if (metrics) registerMetrics(metrics, store);
     return store;
   } catch (error) {

@@ -27,6 +27,7 @@ import {
   type CompactionTask,
   type LogRow,
   type LogWrite,
+  type Recheck,
   type RollupRow,
   type Storage,
 } from "./storage.ts";
@@ -77,16 +78,17 @@ export class PostgresStorage implements Storage {
   }
 
   async heads(): Promise<readonly BucketHead[]> {
-    const rows = await this.#select<{ bucket: number; seq: number; compacted_seq: number }>(
-      "heads",
-      "select bucket, seq, compacted_seq from log_head order by bucket",
-      [],
-    );
-    return rows.map((row) => ({ bucket: row.bucket, seq: row.seq, compactedSeq: row.compacted_seq }));
+    const rows = await this.#select<{
+      bucket: number;
+      seq: number;
+      compacted_seq: number;
+      horizons: number;
+    }>("heads", "select bucket, seq, compacted_seq, horizons from log_head order by bucket", []);
+    return rows.map(({ compacted_seq, ...row }) => ({ ...row, compactedSeq: compacted_seq }));
   }
 
-  commit(rows: readonly LogWrite[]): Promise<readonly number[]> {
-    return this.#appender.commit(rows, this.#clock.now());
+  commit(rows: readonly LogWrite[], recheck: Recheck): Promise<readonly number[]> {
+    return this.#appender.commit(rows, this.#clock.now(), recheck);
   }
 
   async *log(bucket: number, after: number, upTo: number): AsyncIterable<LogRow> {

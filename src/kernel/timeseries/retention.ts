@@ -1,14 +1,12 @@
 import { sql } from "kysely";
-import type { Database, Queryable, Tx } from "../database/engine.ts";
+import type { Queryable, Tx } from "../database/engine.ts";
 import type { Clock, Micros } from "../time.ts";
 import { microsFromMillis } from "../time.ts";
 import type { BucketReader } from "./bucket-reader.ts";
 import { floorTo, utcDay } from "./buckets/cells.ts";
 import { fixedEdge } from "./buckets/edges.ts";
 import type { Catalogue } from "./catalogue.ts";
-import type { CommitQueue } from "./commit-queue.ts";
-import type { Compaction } from "./compaction.ts";
-import type { Horizons } from "./horizons.ts";
+import { type HorizonMoveParts, HorizonMoves } from "./horizon-moves.ts";
 import type { Latest } from "./latest.ts";
 import type { TimeSeriesTables } from "./migrations.ts";
 import { purge, unpurged } from "./purge.ts";
@@ -17,16 +15,12 @@ import type { RetentionPreview, RetentionRule, StreamRetention } from "./retenti
 import type { Serial } from "./serial.ts";
 import { allTime, type Stream, type StreamId } from "./types.ts";
 
-export interface RetentionParts {
-  readonly database: Database;
+export interface RetentionParts extends HorizonMoveParts {
   readonly clock: Clock;
   readonly catalogue: Catalogue;
-  readonly horizons: Horizons;
   readonly latest: Latest;
   readonly reader: Reader;
   readonly buckets: BucketReader;
-  readonly queue: CommitQueue;
-  readonly compaction: Compaction;
   /** Edits wait for it, and it for them. */
   readonly serial: Serial;
 }
@@ -40,9 +34,11 @@ const tables = (db: Queryable) => db.withTables<TimeSeriesTables>();
  */
 export class Retention implements StreamRetention {
   readonly #parts: RetentionParts;
+  readonly #moves: HorizonMoves;
 
   constructor(parts: RetentionParts) {
     this.#parts = parts;
+    this.#moves = new HorizonMoves(parts);
   }
 
   run(): Promise<number> {
@@ -80,22 +76,12 @@ export class Retention implements StreamRetention {
   }
 
   async #run(): Promise<number> {
-    const { database, horizons, queue, compaction } = this.#parts;
-    await horizons.load(database.read);
-    const due = await this.#due();
-    if (due.size > 0) {
-      for (const [stream, horizon] of due) horizons.close(stream, horizon);
-      // What came in before becomes rollups; later nothing so old comes in.
-      await queue.drained();
-      await compaction.run();
-      for (const [horizon, streams] of Map.groupBy(due.keys(), (stream) => due.get(stream) ?? 0)) {
-        await database.write((tx) => horizons.write(tx, streams, horizon));
-        horizons.moved(streams, horizon);
-      }
-    }
+    const { database, follower, compaction } = this.#parts;
+    await follower.refresh();
+    const moved = await this.#moves.run(await this.#due());
     for (const expired of await unpurged(database.read))
       await compaction.exclusively(() => purge(database, expired));
-    return due.size;
+    return moved;
   }
 
   /** The streams whose horizon moves, and where to. */

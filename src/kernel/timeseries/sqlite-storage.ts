@@ -57,15 +57,17 @@ export class SqliteStorage implements Storage {
 
   async heads(): Promise<readonly BucketHead[]> {
     return this.#reader
-      .prepare("select bucket, seq, compacted_seq from log_head order by bucket")
+      .prepare("select bucket, seq, compacted_seq, horizons from log_head order by bucket")
       .all()
       .map((row) => ({
         bucket: row["bucket"] as number,
         seq: row["seq"] as number,
         compactedSeq: row["compacted_seq"] as number,
+        horizons: row["horizons"] as number,
       }));
   }
 
+  /** Horizons are moved by this process alone, after all that was checked before: there is nothing to recheck. */
   async commit(rows: readonly LogWrite[]): Promise<readonly number[]> {
     const at = this.#clock.now();
     const statements = rows.flatMap(({ bucket, points, blob }): Statement[] => [

@@ -9,6 +9,8 @@ export interface BucketHead {
   readonly bucket: number;
   readonly seq: number;
   readonly compactedSeq: number;
+  /** The version of the horizons of its streams: see Horizons. */
+  readonly horizons: number;
 }
 
 /** A row of the log to be written. The blob is handed over: its buffer may be transferred. */
@@ -16,7 +18,12 @@ export interface LogWrite {
   readonly bucket: number;
   readonly points: number;
   readonly blob: Uint8Array<ArrayBuffer>;
+  /** The version of the bucket's horizons that its points were checked against. */
+  readonly horizons: number;
 }
+
+/** Checks rows against the horizons as they are now. @throws Problem when some of them may not be written any more */
+export type Recheck = (rows: readonly LogWrite[]) => Promise<readonly LogWrite[]>;
 
 export interface LogRow {
   readonly seq: number;
@@ -64,11 +71,12 @@ export interface CompactionLease {
 export interface Storage extends AsyncDisposable {
   heads(): Promise<readonly BucketHead[]>;
   /**
-   * Writes the rows in one transaction, each with the next sequence number of its bucket.
+   * Writes the rows in one transaction, each with the next sequence number of its bucket. Where another node has
+   * moved horizons since they were checked, `recheck` is asked first.
    * @returns those numbers
    * @throws Problem `disk-full`, `store-unavailable` (then the outcome may be unknown)
    */
-  commit(rows: readonly LogWrite[]): Promise<readonly number[]>;
+  commit(rows: readonly LogWrite[], recheck: Recheck): Promise<readonly number[]>;
   /** The rows of the log in (after, upTo], ascending. */
   log(bucket: number, after: number, upTo: number): AsyncIterable<LogRow>;
   /** The chunk that may hold `from` and those that start before `to`, ascending, `limit` at most. */

@@ -11,12 +11,14 @@ import {
   checkRange,
   checkText,
 } from "./checks.ts";
+import type { LogOperation } from "./codec/log-batch.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import type { Compaction } from "./compaction.ts";
 import { removeEdits } from "./edits/edit-store.ts";
 import type { Horizons } from "./horizons.ts";
 import type { LogFollower } from "./log-follower.ts";
 import { appendInTransaction } from "./log-in-transaction.ts";
+import { touches } from "./log-touches.ts";
 import type { LogWrite, Storage } from "./storage.ts";
 import type { Tail } from "./tail.ts";
 import type { PointBatch, PointValue, StreamId, TimeRange } from "./types.ts";
@@ -52,7 +54,8 @@ export class StoreWrites {
     this.#options = options;
     this.queue = new CommitQueue({
       buckets: parts.buckets,
-      commit: (rows) => this.#commit(rows),
+      horizons: () => parts.horizons.versions,
+      commit: (rows, operations) => this.#commit(rows, operations),
       settle: (rows) => {
         this.#commits++;
         const settling = parts.follower.settle(rows);
@@ -125,9 +128,10 @@ export class StoreWrites {
     for (const stream of streams) checkKey(stream, 0);
     if (streams.length === 0) return;
     await catalogue.remove(tx, streams);
+    const rows = await appendInTransaction(tx, streams, buckets, clock.now());
+    // After the head of the log is locked: the order in which horizons move.
     await horizons.remove(tx, streams);
     await removeEdits(tx, streams);
-    const rows = await appendInTransaction(tx, streams, buckets, clock.now());
     afterCommit(tx, () => {
       // Where rows before these are still on their way to the tail, they are read from the log with them.
       follower.settle(rows)?.catch(() => follower.recover());
@@ -139,14 +143,36 @@ export class StoreWrites {
     return this.#isFull(this.queue.points + points);
   }
 
-  async #commit(rows: readonly LogWrite[]): Promise<readonly number[]> {
+  async #commit(
+    rows: readonly LogWrite[],
+    operations: readonly (readonly LogOperation[])[],
+  ): Promise<readonly number[]> {
     try {
-      return await this.#parts.storage.commit(rows);
+      return await this.#parts.storage.commit(rows, (stale) => this.#recheck(stale, operations));
     } catch (error) {
       // The connection may have gone after the commit: what is in the log all the same belongs into the tail.
       this.#parts.follower.recover();
       throw error;
     }
+  }
+
+  /**
+   * Another node has moved horizons since the points were taken in at the door. It said so in time: unless this node
+   * stood still meanwhile, nothing of the commit is that old.
+   */
+  async #recheck(
+    rows: readonly LogWrite[],
+    operations: readonly (readonly LogOperation[])[],
+  ): Promise<readonly LogWrite[]> {
+    const { follower, horizons } = this.#parts;
+    await follower.refresh();
+    const isOld = (stream: StreamId, time: Micros): boolean => time < horizons.of(stream);
+    if (operations.flat().some((operation) => touches(operation, isOld)))
+      throw new Problem("store-busy", {
+        detail: "Points have expired while this was being stored, so nothing of it was; send it again.",
+        headers: { "retry-after": "1" },
+      });
+    return rows.map((row) => ({ ...row, horizons: horizons.versions[row.bucket] ?? 0 }));
   }
 
   /** Counts what is refused. */

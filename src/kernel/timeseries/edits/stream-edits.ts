@@ -172,6 +172,9 @@ export class RangeEdits implements StreamEdits {
 async function hasChanged(tx: Tx, { id, bucket }: Stream, seen: number, range: TimeRange): Promise<boolean> {
   const heads = await sql<{ compacted_seq: number }>`
     update log_head set seq = seq where bucket = ${bucket} returning compacted_seq`.execute(tx);
+  const horizons = await sql<{ horizon: number }>`
+    select horizon from stream_horizons where bucket = ${bucket} and stream_id = ${id}`.execute(tx);
+  if ((horizons.rows[0]?.horizon ?? range.from) > range.from) return true;
   if ((heads.rows[0]?.compacted_seq ?? 0) > seen) return true;
   const { rows } = await sql<{ blob: Uint8Array }>`
     select blob from log where bucket = ${bucket} and seq > ${seen} order by seq`.execute(tx);
