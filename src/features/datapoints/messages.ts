@@ -3,9 +3,10 @@ import { type NestedErrors, notFound, Problem } from "../../kernel/errors.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { type Micros, type Millis, microsFromMillis } from "../../kernel/time.ts";
 import type { TimeSeries } from "../../kernel/timeseries/store.ts";
-import type { Point, PointBatch, StreamId } from "../../kernel/timeseries/types.ts";
+import type { Point, StreamId } from "../../kernel/timeseries/types.ts";
 import { lockConnectors } from "./connector-store.ts";
 import type { Figures } from "./figures.ts";
+import { appendOrRefuse } from "./late-points.ts";
 import { messageText, readMessageInput } from "./message-texts.ts";
 import { type Datapoint, type MessageKind, maxMillis, messageTopic } from "./model.ts";
 import { refuseFields, refuseItems } from "./refusals.ts";
@@ -70,7 +71,7 @@ export class Messages {
     const stream = await this.#streamOf(datapoint, kind);
     const times = new Set(points.map((point) => point.time));
     const updated = await countPresent(this.#kernel.timeseries, stream, times);
-    await this.#kernel.timeseries.append(batchOf(stream, points));
+    await appendOrRefuse(this.#kernel.timeseries, stream, points, (items) => refuseItems(items, "expired"));
     const summary = { msgs_created: times.size - updated, msgs_updated: updated };
     await this.#record(actor, datapoint, kind, "update", JSON.stringify(summary));
     return { created: summary.msgs_created, updated };
@@ -99,7 +100,9 @@ export class Messages {
       throw refuseFields({ timestamp: [rule] });
     }
     const stream = await this.#streamOf(datapoint, kind);
-    await this.#kernel.timeseries.append(batchOf(stream, [point]));
+    await appendOrRefuse(this.#kernel.timeseries, stream, [point], ([faults = noFaults]) =>
+      refuseFields(faults, "expired"),
+    );
     await this.#record(actor, datapoint, kind, "update", messageText(kind, point, "native"));
     return point;
   }
@@ -190,20 +193,6 @@ const noFaults: NestedErrors = {};
 
 const noMessage = (id: number, kind: MessageKind, timestamp: Millis): Problem =>
   notFound(`${kind} of datapoint ${id} at timestamp`, timestamp);
-
-function batchOf(stream: StreamId, points: readonly Point[]): PointBatch {
-  const count = points.length;
-  const times = new Float64Array(count);
-  const values = new Float64Array(count);
-  const texts = new Map<number, string>();
-  for (const [index, { time, value }] of points.entries()) {
-    times[index] = time;
-    values[index] = typeof value === "number" ? value : Number.NaN;
-    if (typeof value === "string") texts.set(index, value);
-  }
-  const streams = new Uint32Array(count).fill(stream);
-  return { count, streams, times, values, ...(texts.size > 0 ? { texts } : {}) };
-}
 
 /** Times further apart are looked up one by one, nearer ones by reading what lies between. */
 const nearby: Micros = 86_400_000_000;

@@ -1,30 +1,44 @@
-import type { Interval } from "../../kernel/timeseries/buckets/interval.ts";
+import { fixedEdge } from "../../kernel/timeseries/buckets/edges.ts";
 import type { TimeSeries } from "../../kernel/timeseries/store.ts";
-import type { Stream } from "../../kernel/timeseries/types.ts";
+import type { Stream, TimeRange } from "../../kernel/timeseries/types.ts";
 
-const centuries: Interval = { kind: "civil", unit: "month", count: 1200 };
 /** Centuries that end where the store can name their edges; points before and after them are not counted. */
-const range = { from: Date.UTC(1700, 0) * 1000, to: Date.UTC(2200, 0) * 1000 };
+const centuries = { from: Date.UTC(1700, 0) * 1000, to: Date.UTC(2200, 0) * 1000 };
 
-/** How many points each stream has: from the summaries, so that it costs little however many there are. */
+/**
+ * How many points each stream has: from the summaries, so that it costs little however many there are. Points that have
+ * expired are not counted, although their summaries are still there.
+ */
 export async function countPoints(
   timeseries: TimeSeries,
   streams: readonly Stream[],
 ): Promise<readonly number[]> {
-  const counts = streams.map(() => 0);
+  const counts = new Map<number, number>();
+  const begins = (id: number) => Math.max(timeseries.retention.horizon(id), centuries.from);
+  for (const [from, members] of Map.groupBy(new Set(streams.map(({ id }) => id)), begins))
+    for (const [id, count] of await countsFrom(timeseries, members, { from, to: centuries.to }))
+      counts.set(id, count);
+  return streams.map(({ id }) => counts.get(id) ?? 0);
+}
+
+async function countsFrom(
+  timeseries: TimeSeries,
+  ids: readonly number[],
+  range: TimeRange,
+): Promise<ReadonlyMap<number, number>> {
+  const counts = new Map<number, number>();
+  const width = range.to - range.from;
   const query = {
-    streams: streams.map(({ id }) => id),
+    streams: ids,
     range,
-    interval: centuries,
+    interval: { kind: "fixed", width },
+    offset: range.from - fixedEdge(width, range.from),
     zone: "UTC",
     figures: [{ kind: "aggregate", aggregate: "count" }],
     fill: "null",
   } as const;
   for await (const { columns } of timeseries.buckets(query))
-    for (const [index, column] of columns.entries())
-      counts[index] = column.reduce(
-        (sum, count) => sum + (Number.isNaN(count) ? 0 : count),
-        counts[index] ?? 0,
-      );
+    for (const [index, id] of ids.entries())
+      counts.set(id, (counts.get(id) ?? 0) + (columns[index]?.[0] || 0));
   return counts;
 }

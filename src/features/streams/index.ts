@@ -10,7 +10,7 @@ import { Streams } from "./streams.ts";
 export const streams: Feature = {
   name: "streams",
   migrations: {},
-  resources: ["stream"],
+  resources: ["stream", "retention"],
   install: async (kernel: Kernel): Promise<InstalledFeature> => {
     const visible = new Streams(kernel);
     registerCatalogueRoutes(kernel, visible);

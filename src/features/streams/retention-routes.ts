@@ -55,7 +55,7 @@ export function registerRetentionRoutes(kernel: Kernel, streams: Streams): void 
   http.get(
     "/streams/retention/",
     {
-      config: { access: right("change", "stream") },
+      config: { access: right("view", "retention") },
       schema: {
         tags,
         summary: "How long raw points are kept where the stream does not say",
@@ -68,11 +68,13 @@ export function registerRetentionRoutes(kernel: Kernel, streams: Streams): void 
   http.put(
     "/streams/retention/",
     {
-      config: { access: right("change", "stream") },
+      config: { access: right("change", "retention") },
       schema: {
         tags,
         summary: "Say how long raw points are kept",
-        description: "Replaces all rules. What has expired is deleted by the next run, within the hour.",
+        description:
+          "Replaces all rules. What has expired is deleted by the next run, within the hour. Needs a right of its own, " +
+          "since a rule is for streams of all features, whoever may change them.",
         body: rulesBody,
         response: { 200: rulesObject },
       },
@@ -131,8 +133,8 @@ async function putRules({ database, timeseries, changes }: Kernel, body: RulesBo
     const change = {
       actor,
       action: "update",
-      resource: "stream",
-      object: "retention",
+      resource: "retention",
+      object: "rules",
       before,
       after,
     } as const;

@@ -20,6 +20,7 @@ const actionsOf: Readonly<Record<string, readonly Action[]>> = {
   mqtt: ["view", "change"],
   token: ["view", "add", "delete"],
   stream: ["view", "change"],
+  retention: ["view", "change"],
 };
 
 /**
@@ -87,7 +88,9 @@ function isIn(role: Role, { action, resource }: Grant): boolean {
   if (role === "admin") return true;
   if (identityResources.has(resource)) return false;
   if (role === "viewer") return action === "view" && resource !== "metric" && resource !== "mqtt";
-  return role === "manager" || action !== "delete";
+  if (role === "manager") return true;
+  // A rule of retention deletes points on all streams.
+  return action !== "delete" && !(resource === "retention" && action === "change");
 }
 
 export const isRole = (text: string): text is Role => (roles as readonly string[]).includes(text);

@@ -76,8 +76,7 @@ export async function openTimeSeries(parts: OpenTimeSeries): Promise<LogStructur
     );
     await storage.loadMarks();
     await store.refresh();
-    if (shared && database.postgres)
-      await store.watch({ pollMillis, hints: database.postgres.hints });
+    if (shared && database.postgres) await store.watch({ pollMillis, hints: database.postgres.hints });
     if (metrics) registerMetrics(metrics, store);
     return store;
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Queryable, Tx } from "../database/engine.ts";
 import type { Micros } from "../time.ts";
-import type { Stream } from "./types.ts";
+import type { Stream, StreamId } from "./types.ts";
 
 /** How long the raw points of an owner's streams are kept, microseconds; the owner '' stands for all others. */
 export interface RetentionRule {
@@ -23,6 +23,8 @@ export interface RetentionPreview {
 export interface StreamRetention {
   /** Deletes what has expired, on all streams. @returns how many streams lost points or might have */
   run(): Promise<number>;
+  /** Where the raw points of the stream begin: what is older has expired. -Infinity for one that has all. */
+  horizon(stream: StreamId): Micros;
   /** @param keep null: for ever */
   preview(stream: Stream, keep: Micros | null): Promise<RetentionPreview>;
   /** By owner. */

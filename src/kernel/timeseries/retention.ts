@@ -45,6 +45,10 @@ export class Retention implements StreamRetention {
     return this.#parts.serial.run(() => this.#run());
   }
 
+  horizon(stream: StreamId): Micros {
+    return this.#parts.horizons.of(stream);
+  }
+
   async preview(stream: Stream, keep: Micros | null): Promise<RetentionPreview> {
     const { horizons, reader } = this.#parts;
     const horizon = keep === null ? undefined : (await this.#horizonsOf([{ stream, keep }])).get(stream.id);

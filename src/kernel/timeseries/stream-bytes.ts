@@ -1,6 +1,5 @@
 import { sql } from "kysely";
 import type { Reader } from "../database/engine.ts";
-import type { TimeSeriesTables } from "./migrations.ts";
 import type { Stream, StreamId } from "./types.ts";
 
 const idsPerStatement = 1000;
@@ -30,14 +29,15 @@ async function sizes(
   bucket: number,
   ids: readonly StreamId[],
 ): Promise<readonly (readonly [StreamId, number])[]> {
-  const rows = await db
-    .withTables<Pick<TimeSeriesTables, "chunks" | "rollups">>()
-    .selectFrom(table)
-    .select(["stream_id", sql<number | string>`sum(length(blob))`.as("bytes")])
-    .where("bucket", "=", bucket)
-    .where("stream_id", "in", ids)
-    .groupBy("stream_id")
-    .execute();
+  // Chunks that are about to be purged hold nothing any more.
+  const live =
+    table === "rollups"
+      ? sql``
+      : sql`and end_time >= coalesce((select horizon from stream_horizons h
+          where h.bucket = chunks.bucket and h.stream_id = chunks.stream_id), end_time)`;
+  const { rows } = await sql<{ stream_id: number; bytes: number | string }>`
+    select stream_id, sum(length(blob)) as bytes from ${sql.table(table)}
+    where bucket = ${bucket} and stream_id in (${sql.join(ids)}) ${live} group by stream_id`.execute(db);
   // A sum of integers is `numeric` on PostgreSQL, which arrives as text.
   return rows.map((row) => [row.stream_id, Number(row.bytes)] as const);
 }
