@@ -54,9 +54,15 @@ export class HorizonMoves {
     if (targets.size === 0) return 0;
     if (noticeMillis > 0) await delay(noticeMillis);
     let left = targets;
-    for (let attempt = 0; attempt < attempts && left.size > 0; attempt++) {
+    for (let attempt = 1; attempt <= attempts && left.size > 0; attempt++) {
       await queue.drained();
-      await compaction.run();
+      try {
+        await compaction.run();
+      } catch (error) {
+        // The purge of another node ends a compaction.
+        if (attempt === attempts) throw error;
+        continue;
+      }
       left = await this.#move(left);
       await follower.refresh();
     }
