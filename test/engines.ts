@@ -16,6 +16,8 @@ export interface TestEngine {
   create(): Promise<DatabaseConfig>;
   /** Opens a fresh database, brought up to date with the migrations. The test disposes it: `await using`. */
   open(options?: { readonly migrations?: Migrations }): Promise<Database>;
+  /** Opens a database that `create` made, brought up to date with the migrations. */
+  connect(config: DatabaseConfig, migrations: Migrations): Promise<Database>;
   /** Opens the storage of `database` once more: as after a restart when that was disposed, else as a second node. */
   reopen(database: Database): Promise<Database>;
   /** Removes the storage of a database that was disposed: for tests that take very many. */
@@ -91,6 +93,11 @@ function testEngine(
     open: async (options = {}) => {
       const database = await openConfig(await create());
       if (options.migrations) await migrate(database, options.migrations);
+      return database;
+    },
+    connect: async (config, migrations) => {
+      const database = await openConfig(config);
+      await migrate(database, migrations);
       return database;
     },
     reopen: async (database) => openConfig(configOf(database)),

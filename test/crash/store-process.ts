@@ -15,10 +15,12 @@ export interface WriterTask {
   readonly database: DatabaseConfig;
   readonly ids: readonly number[];
   readonly first: number;
+  /** Default 400. */
+  readonly leaseMillis?: number;
 }
 
-/** A running writer. */
-export class Writer {
+/** A running writer; at the end of the test it is gone whatever became of it. */
+export class Writer implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #exited: Promise<unknown>;
   readonly #reading: Promise<void>;
@@ -59,6 +61,11 @@ export class Writer {
     await this.#exited;
     expect(this.#process.signalCode).toBe("SIGKILL");
     return this.#last;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.signal("SIGKILL");
+    await this.#exited;
   }
 
   async #read(): Promise<void> {

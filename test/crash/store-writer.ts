@@ -8,7 +8,7 @@ import type { WriterTask } from "./store-process.ts";
  * The process that gets killed: continues the history at the given step, some steps in flight, and prints the number
  * of each step when it is acknowledged. Compacts all the time.
  */
-const { database: config, ids, first } = JSON.parse(process.argv[2] ?? "") as WriterTask;
+const { database: config, ids, first, leaseMillis = 400 } = JSON.parse(process.argv[2] ?? "") as WriterTask;
 const inFlight = 6;
 
 const log = createLog("silent");
@@ -17,7 +17,7 @@ const store = await openTimeSeries({
   database,
   log,
   clock: { now: () => Date.now() },
-  options: { compactPoints: 1500, leaseMillis: 400 },
+  options: { compactPoints: 1500, leaseMillis },
 });
 
 async function write(k: number): Promise<void> {

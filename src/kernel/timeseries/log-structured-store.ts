@@ -148,6 +148,7 @@ export class LogStructuredStore implements TimeSeries {
       pointsAppended: this.#writes.points,
       pointsExpired: this.#writes.expired,
       compactions: this.#compaction.runs,
+      takeovers: this.#storage.lease?.takeovers ?? 0,
       chunkErrors: this.#reads.corrupt + this.#follower.corrupt + this.#compaction.corrupt,
     };
   }

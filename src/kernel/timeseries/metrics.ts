@@ -16,6 +16,11 @@ const counters: readonly (readonly [string, string, keyof StoreStats])[] = [
     "pointsExpired",
   ],
   ["busbar_timeseries_compactions_total", "Compactions that moved the tail into chunks", "compactions"],
+  [
+    "busbar_timeseries_takeovers_total",
+    "Compactions taken over from another node that died or hung",
+    "takeovers",
+  ],
   ["busbar_timeseries_corrupt_total", "Damaged chunks and log rows met", "chunkErrors"],
 ];
 

@@ -28,6 +28,8 @@ export type TimeSeriesTables = {
     /** Who may compact the bucket, and until when (ms). */
     lease_owner: string | null;
     lease_until: number;
+    /** Grows whenever the lease is taken, or chunks are removed: a compaction that began before comes to nothing. */
+    fence: Generated<number>;
   };
   /** One row per commit and bucket: see codec/log-batch.ts. `at` is when it was committed (ms). */
   log: { bucket: number; seq: number; at: number; points: number; blob: Uint8Array };
@@ -207,6 +209,12 @@ export const timeseriesMigrations: Migrations = {
       .createIndex("stream_horizons_by_version")
       .on("stream_horizons")
       .columns(["bucket", "version"])
+      .execute();
+  },
+  "timeseries/0009-fence": async (db, types) => {
+    await db.schema
+      .alterTable("log_head")
+      .addColumn("fence", types.integer, (column) => column.notNull().defaultTo(0))
       .execute();
   },
 };

@@ -1,46 +1,13 @@
 import fc from "fast-check";
 import { sql } from "kysely";
-import { afterAll, describe, expect, inject, test } from "vitest";
-import { createDatabase, dropDatabase } from "../../../test/services/postgres.ts";
-import { batchOf, createStreams, now, openStore, pointsOf, seconds } from "../../../test/store.ts";
-import { until } from "../../../test/until.ts";
-import type { Database, Tx } from "../database/engine.ts";
-import { migrate } from "../database/migrate.ts";
-import { openDatabase } from "../database/open.ts";
-import { createLog } from "../observe/log.ts";
+import { expect, test } from "vitest";
+import { describeOnPostgres } from "../../../test/engines.ts";
+import { batchOf, createStreams, now, pointsOf, seconds } from "../../../test/store.ts";
+import { blocked, Nodes, whileLocked } from "../../../test/store-nodes.ts";
 import type { LogStructuredStore } from "./log-structured-store.ts";
-import { type OpenOptions, timeseriesMigrations } from "./open.ts";
 import { allTime, latestHorizon, type Point, type StreamId, type TimeRange } from "./types.ts";
 
-const adminUrl = inject("postgres");
 const runs = Number(process.env["BUSBAR_PROOF_RUNS"] ?? 0);
-
-/** Two nodes on one database; both gone at the end, the database too. */
-class Nodes implements AsyncDisposable {
-  readonly databases: readonly [Database, Database];
-  readonly stores: readonly [LogStructuredStore, LogStructuredStore];
-
-  private constructor(databases: Nodes["databases"], stores: Nodes["stores"]) {
-    this.databases = databases;
-    this.stores = stores;
-  }
-
-  static async open(url: string, options: OpenOptions): Promise<Nodes> {
-    const connect = () => openDatabase({ engine: "postgres", connectionString: url }, createLog("silent"));
-    const databases: Nodes["databases"] = [await connect(), await connect()];
-    await migrate(databases[0], timeseriesMigrations);
-    const stores: Nodes["stores"] = [
-      await openStore(databases[0], options),
-      await openStore(databases[1], options),
-    ];
-    return new Nodes(databases, stores);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const store of this.stores) await store[Symbol.asyncDispose]();
-    for (const database of this.databases) await database[Symbol.asyncDispose]();
-  }
-}
 
 type Node = 0 | 1;
 type Command =
@@ -129,17 +96,7 @@ async function compare(store: LogStructuredStore, ids: readonly StreamId[], mode
   ]);
 }
 
-describe.skipIf(adminUrl === null)("several nodes on one PostgreSQL", () => {
-  const urls: string[] = [];
-  const openNodes = async (options: OpenOptions) => {
-    const url = await createDatabase(adminUrl ?? "");
-    urls.push(url);
-    return Nodes.open(url, { leaseMillis: 300, ...options });
-  };
-  afterAll(async () => {
-    for (const url of urls) await dropDatabase(adminUrl ?? "", url);
-  });
-
+describeOnPostgres("several nodes on one PostgreSQL", (engine) => {
   test.each([
     { name: "one bucket", options: { compactPoints: 1e9 } },
     { name: "two buckets, compacting by themselves", options: { buckets: 2, compactPoints: 400 } },
@@ -150,7 +107,7 @@ describe.skipIf(adminUrl === null)("several nodes on one PostgreSQL", () => {
       const histories = fc.array(fc.tuple(command, range), { minLength: 1, maxLength: 12 });
       await fc.assert(
         fc.asyncProperty(histories, async (steps) => {
-          await using nodes = await openNodes(options);
+          await using nodes = await Nodes.open(engine, options);
           const keys = Array.from({ length: streamCount }, (_, i) => `s${i}`);
           const ids = await createStreams(nodes.databases[0], nodes.stores[0], keys);
           const model = new Model();
@@ -170,7 +127,7 @@ describe.skipIf(adminUrl === null)("several nodes on one PostgreSQL", () => {
   );
 
   test("a value that only ever rises never falls back on another node, nor is it gone, while both compact", async () => {
-    await using nodes = await openNodes({ compactPoints: 1e9 });
+    await using nodes = await Nodes.open(engine, { compactPoints: 1e9 });
     const [writer, other] = nodes.stores;
     const [id = 0] = await createStreams(nodes.databases[0], writer, ["rising"]);
     const width = 60;
@@ -208,7 +165,7 @@ describe.skipIf(adminUrl === null)("several nodes on one PostgreSQL", () => {
   });
 
   test("what another node has compacted is dropped from the tail", async () => {
-    await using nodes = await openNodes({ compactPoints: 1e9 });
+    await using nodes = await Nodes.open(engine, { compactPoints: 1e9 });
     const [left, right] = nodes.stores;
     const [id = 0] = await createStreams(nodes.databases[0], left, ["a"]);
     await left.append(batchOf(ramp({ stream: id, from: seconds(-1000) })));
@@ -221,23 +178,8 @@ describe.skipIf(adminUrl === null)("several nodes on one PostgreSQL", () => {
     expect(right.highWater(id)).toBe(left.highWater(id));
   });
 
-  const leaseTo = (tx: Tx, owner: string, millis: number) =>
-    sql`update log_head set lease_owner = ${owner},
-      lease_until = (extract(epoch from clock_timestamp()) * 1000)::bigint + ${millis}`.execute(tx);
-  const whileLocked = (admin: Database, lock: string, work: (tx: Tx) => Promise<unknown>) =>
-    admin.write(async (tx) => {
-      await sql`lock table ${sql.raw(lock)}`.execute(tx);
-      await work(tx);
-    });
-  const blocked = (database: Database, table: string) =>
-    until(`a query of ${table} to wait`, async () => {
-      const { rows } = await sql`select 1 from pg_stat_activity where datname = current_database()
-        and wait_event_type = 'Lock' and query like ${`%${table}%`}`.execute(database.read);
-      return rows.length > 0;
-    });
-
   test("rows that become chunks while a node reads them leave no older ones behind in its tail", async () => {
-    await using nodes = await openNodes({ compactPoints: 1e9 });
+    await using nodes = await Nodes.open(engine, { compactPoints: 1e9 });
     const [left, right] = nodes.stores;
     const [database, admin] = nodes.databases;
     const [id = 0] = await createStreams(database, left, ["a"]);
@@ -256,7 +198,7 @@ describe.skipIf(adminUrl === null)("several nodes on one PostgreSQL", () => {
   });
 
   test("chunks that were read before another node compacted are read again", async () => {
-    await using nodes = await openNodes({ compactPoints: 1e9 });
+    await using nodes = await Nodes.open(engine, { compactPoints: 1e9 });
     const [left, right] = nodes.stores;
     const [database, admin] = nodes.databases;
     const [a = 0, b = 0] = await createStreams(database, left, ["a", "b"]);
@@ -276,60 +218,5 @@ describe.skipIf(adminUrl === null)("several nodes on one PostgreSQL", () => {
     });
     expect(await read).toHaveLength(700);
     expect(right.stats().tailPoints).toBe(0);
-  });
-
-  test("one node compacts at a time; a dead one's lease is taken over when it runs out", async () => {
-    await using nodes = await openNodes({ compactPoints: 10 });
-    const [store] = nodes.stores;
-    const [database, admin] = nodes.databases;
-    const [id = 0] = await createStreams(database, store, ["a"]);
-    await admin.write((tx) => leaseTo(tx, "another", 3_600_000));
-    await store.append(batchOf(ramp({ stream: id, from: 0 })));
-    let compacted = false;
-    const compacting = store.compact().then(() => {
-      compacted = true;
-    });
-    for (let i = 0; i < 20; i++) await store.refresh();
-    expect(compacted).toBe(false);
-    expect(store.stats().tailPoints).toBe(700);
-    await admin.write((tx) => leaseTo(tx, "another", 500));
-    await compacting;
-    expect(store.stats().tailPoints).toBe(0);
-    const { rows } = await sql<{ lease_owner: string | null }>`select lease_owner from log_head`.execute(
-      admin.read,
-    );
-    expect(rows).toEqual([{ lease_owner: null }]);
-  });
-
-  test("one that lost its lease while it compacted leaves nothing behind", async () => {
-    await using nodes = await openNodes({ compactPoints: 1e9 });
-    const [left, right] = nodes.stores;
-    const [database, admin] = nodes.databases;
-    const [id = 0] = await createStreams(database, left, ["a"]);
-    await left.append(batchOf(ramp({ stream: id, from: 0 })));
-    const counts = async () => {
-      const { rows } =
-        await sql`select (select count(*) from chunks) as chunks, (select count(*) from log) as log,
-        (select compacted_seq from log_head) as compacted`.execute(admin.read);
-      return rows[0];
-    };
-    let failed: Promise<unknown> | undefined;
-    // Its marks are the last it writes before it checks the lease.
-    await whileLocked(admin, "stream_marks in share mode", async (tx) => {
-      failed = left.compact().catch((error: unknown) => error);
-      await blocked(database, "stream_marks");
-      await leaseTo(tx, "another", 3_600_000);
-    });
-    expect(String(await failed)).toContain("taken over");
-    expect(await counts()).toEqual({ chunks: 0, log: 1, compacted: 0 });
-    expect(await pointsOf(left, id)).toHaveLength(700);
-    await database.write((tx) => leaseTo(tx, "another", -1));
-    await right.compact();
-    expect(await counts()).toMatchObject({ log: 0, compacted: 1 });
-    await left.compact();
-    for (const store of nodes.stores) {
-      expect(await pointsOf(store, id)).toHaveLength(700);
-      expect(store.stats().tailPoints).toBe(0);
-    }
   });
 });

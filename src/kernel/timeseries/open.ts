@@ -9,6 +9,7 @@ import { Horizons } from "./horizons.ts";
 import { LogStructuredStore, type StoreOptions } from "./log-structured-store.ts";
 import { registerMetrics } from "./metrics.ts";
 import type { TimeSeriesTables } from "./migrations.ts";
+import { defaultLeaseMillis } from "./postgres-lease.ts";
 import { PostgresStorage } from "./postgres-storage.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import type { Storage } from "./storage.ts";
@@ -16,8 +17,6 @@ import type { Storage } from "./storage.ts";
 export { timeseriesMigrations } from "./migrations.ts";
 
 const defaultPollMillis = 500;
-/** With a sixth of it between two tries, a node that has died is replaced within 7 seconds. */
-const defaultLeaseMillis = 6000;
 
 /** How long after a change by another node a stream may still be answered as it was. */
 const catalogueMillis = 2000;

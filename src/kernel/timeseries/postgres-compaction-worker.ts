@@ -1,10 +1,9 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import type pg from "pg";
-import { messageOf } from "../errors.ts";
 import type { EditStatement } from "./chunk-statements.ts";
 import { type CompactionSource, runCompaction } from "./compaction-run.ts";
-import type { CompactionReply, CompactionRequest } from "./compaction-thread.ts";
-import { databaseNow } from "./postgres-lease.ts";
+import { serveCompactions } from "./compaction-worker.ts";
+import { sessionOf } from "./postgres-lease.ts";
 import {
   bytesOf,
   type ChunkSqlRow,
@@ -32,14 +31,13 @@ import type { Stream, StreamId } from "./types.ts";
 const logRowsPerQuery = 64;
 
 /**
- * Checks that the lease is still ours and that nobody has compacted since we began, and holds both until the commit:
- * one that was paused and replaced finds out here, and leaves nothing behind.
+ * Checks that nobody has taken the lease since, nor compacted, nor removed chunks, and holds all of that off until the
+ * commit: one that was paused and replaced finds out here, and leaves nothing behind. A lease that ran out without
+ * anybody taking it does no harm.
  */
 const finish = `update log_head set compacted_seq = $2
-  where bucket = $1 and compacted_seq = $3 and lease_owner = $4 and lease_until > ${databaseNow}`;
+  where bucket = $1 and compacted_seq = $3 and fence = $4`;
 
-const port = parentPort;
-if (!port) throw new Error("This file runs as a worker thread.");
 const { connection, buckets, owner, leaseMillis } = workerData as PostgresCompactionData;
 
 const slotSql = `
@@ -144,6 +142,7 @@ async function compact(task: CompactionTask): Promise<CompactionFigures> {
   const client = await connectClient(connection);
   try {
     await client.query("begin");
+    await client.query("select set_config('application_name', $1, true)", [sessionOf(owner)]);
     const start = await compactedSeq(client, task.bucket);
     if (start >= task.upTo) return { points: 0, chunksWritten: 0, corrupt: 0 };
     const writes = new Writes(client);
@@ -155,7 +154,7 @@ async function compact(task: CompactionTask): Promise<CompactionFigures> {
       rows.map(({ seq }) => seq),
     ]);
     // Last, since it keeps appends from the head of the log until the commit.
-    const finished = await client.query(finish, [task.bucket, task.upTo, start, owner]);
+    const finished = await client.query(finish, [task.bucket, task.upTo, start, task.fence]);
     if (finished.rowCount !== 1) throw new Error("Another node has taken over the compaction.");
     await client.query("commit");
     return figures;
@@ -164,17 +163,4 @@ async function compact(task: CompactionTask): Promise<CompactionFigures> {
   }
 }
 
-async function answer(task: CompactionTask): Promise<void> {
-  let reply: CompactionReply;
-  try {
-    reply = { kind: "done", figures: await compact(task) };
-  } catch (error) {
-    reply = { kind: "failed", message: messageOf(error) };
-  }
-  port?.postMessage(reply);
-}
-
-port.on("message", (request: CompactionRequest) => {
-  if (request.kind === "compact") void answer(request.task);
-  else if (request.kind === "close") port.close();
-});
+serveCompactions({ compact });

@@ -150,7 +150,7 @@ export class PostgresStorage implements Storage {
   }
 
   compact(task: CompactionTask): Promise<CompactionFigures> {
-    return this.#compaction.run(task);
+    return this.#compaction.run({ ...task, fence: this.lease.fence(task.bucket) });
   }
 
   follow(catchUp: () => Promise<void>): void {

@@ -125,10 +125,11 @@ function decodedOrNone(blob: Uint8Array): PointPage | undefined {
 }
 
 /**
- * On PostgreSQL another node may be compacting: its lease is taken away, so that its transaction finds at its end that
- * it must leave nothing behind, and is done again over what is left here. None begins before this transaction ends.
+ * On PostgreSQL another node may be compacting chunks as they were before: it finds at the end of its transaction that
+ * the fence has moved, leaves nothing behind, and does it again over what is left here. One that began with the fence as
+ * it is now waits for the end of this transaction before it can end.
  */
 async function endCompactions(database: Database, tx: Tx, bucket: number): Promise<void> {
   if (database.engine === "postgres")
-    await sql`update log_head set lease_owner = null, lease_until = 0 where bucket = ${bucket}`.execute(tx);
+    await sql`update log_head set fence = fence + 1 where bucket = ${bucket}`.execute(tx);
 }

@@ -1,11 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
-import { parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import { openSqliteReader } from "../database/sqlite-file.ts";
-import { messageOf } from "../errors.ts";
 import type { Micros } from "../time.ts";
 import { compactedStatement, type EditStatement } from "./chunk-statements.ts";
 import { type CompactedLog, type CompactionSource, runCompaction } from "./compaction-run.ts";
-import type { CompactionReply, CompactionRequest } from "./compaction-thread.ts";
+import { serveCompactions } from "./compaction-worker.ts";
 import { SqliteChunks } from "./sqlite-chunks.ts";
 import type { CompactionFigures, CompactionTask, LogRow } from "./storage.ts";
 import type { Stream, StreamId } from "./types.ts";
@@ -27,8 +26,6 @@ const sliceLogBytes = 1 << 22;
 /** Slices that may wait for the writer while the next is encoded. */
 const slicesInFlight = 2;
 
-const port = parentPort;
-if (!port) throw new Error("This file runs as a worker thread.");
 const { file, buckets } = workerData as SqliteCompactionData;
 const database = openSqliteReader(file);
 const chunks = new SqliteChunks(database, buckets);
@@ -85,7 +82,7 @@ class Slices {
 
   async flush(): Promise<void> {
     if (this.#statements.length > 0) {
-      port?.postMessage({ kind: "slice", statements: this.#statements } satisfies CompactionReply);
+      send({ kind: "slice", statements: this.#statements });
       this.#statements = [];
       this.#bytes = 0;
       this.#inFlight++;
@@ -154,20 +151,8 @@ async function deleteLog(task: CompactionTask, rows: CompactedLog["rows"]): Prom
   await slices.end();
 }
 
-async function answer(task: CompactionTask): Promise<void> {
-  let reply: CompactionReply;
-  try {
-    reply = { kind: "done", figures: await compact(task) };
-  } catch (error) {
-    reply = { kind: "failed", message: messageOf(error) };
-  }
-  port?.postMessage(reply);
-}
-
-port.on("message", (request: CompactionRequest) => {
-  if (request.kind === "compact") void answer(request.task);
-  else if (request.kind === "close") {
-    database.close();
-    port.close();
-  } else slices.settle(request.kind === "abort");
+const send = serveCompactions({
+  compact,
+  written: (done) => slices.settle(!done),
+  close: () => database.close(),
 });

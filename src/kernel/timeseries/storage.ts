@@ -50,6 +50,8 @@ export interface CompactionTask {
   readonly upTo: number;
   /** The newest time that counts as 'latest', for streams that keep only that. */
   readonly horizon: Micros;
+  /** PostgreSQL: what the bucket's fence stands at while nobody interferes; see PostgresLease. */
+  readonly fence?: number;
 }
 
 export interface CompactionFigures {
@@ -65,6 +67,8 @@ export interface CompactionLease {
   hold(work: () => Promise<void>): Promise<boolean>;
   /** When to ask again, milliseconds. */
   readonly retryMillis: number;
+  /** How often it was taken from a node that had let it run out. */
+  readonly takeovers: number;
 }
 
 /** What the store needs of an SQL engine; see sqlite-storage.ts and postgres-storage.ts. */

@@ -141,5 +141,7 @@ export interface StoreStats {
   /** Refused since they were older than their stream keeps. */
   readonly pointsExpired: number;
   readonly compactions: number;
+  /** Compactions taken over from another node that died or hung. */
+  readonly takeovers: number;
   readonly chunkErrors: number;
 }
