@@ -39,6 +39,18 @@ module.exports = {
       to: { path: "^src/demo/" },
     },
     {
+      name: "backup-is-a-client-of-the-public-interface",
+      severity: "error",
+      from: { path: "^src/backup/", pathNot: "\\.test\\.ts$" },
+      to: { path: "^src/", pathNot: "^src/(backup/|kernel/errors\\.ts$)" },
+    },
+    {
+      name: "only-the-command-line-knows-the-backup",
+      severity: "error",
+      from: { path: "^src/(?!backup/|cli/)" },
+      to: { path: "^src/backup/" },
+    },
+    {
       name: "server-knows-no-cli",
       severity: "error",
       from: { path: "^src/server\\.ts$" },

@@ -10,8 +10,14 @@ async function main(): Promise<number> {
     stdin: process.stdin,
     out: (line) => process.stdout.write(`${line}\n`),
     note: (line) => process.stderr.write(`${line}\n`),
+    status: process.stderr.isTTY ? status : undefined,
     stopRequested,
   });
+}
+
+/** Rewrites the terminal's last line; cut, since a line that wraps cannot be taken back. */
+function status(line: string): void {
+  process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
 }
 
 /** A terminal's Ctrl-C under npm arrives twice within moments; that is one request, not an impatient second one. */

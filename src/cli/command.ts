@@ -26,6 +26,8 @@ interface Definition<T extends Options> {
   readonly arguments?: readonly string[];
   readonly summary: string;
   readonly options: T;
+  /** Lines at the end of the help. */
+  readonly notes?: readonly string[];
   /** @returns the exit code */
   run(values: Values<T>, positionals: readonly string[], io: Io): Promise<number>;
 }
@@ -74,12 +76,18 @@ function parse<T extends Options>(definition: Definition<T>, args: readonly stri
 
 function helpText(definition: Definition<Options>): string {
   const options = Object.entries(definition.options).map(([name, option]) => {
-    const term = `  --${name}${option.value === undefined ? "" : ` ${option.value}`}`;
+    const short = option.short === undefined ? "" : `-${option.short}, `;
+    const term = `  ${short}--${name}${option.value === undefined ? "" : ` ${option.value}`}`;
     return `${term.padEnd(28)} ${option.description}`;
   });
   const usage = ["busbar", definition.name, ...(definition.arguments ?? [])].join(" ");
   const heading = [`Usage: ${usage}${options.length > 0 ? " [options]" : ""}`, "", definition.summary];
-  return [...heading, ...(options.length > 0 ? ["", "Options:", ...options] : [])].join("\n");
+  const notes = definition.notes ?? [];
+  return [
+    ...heading,
+    ...(options.length > 0 ? ["", "Options:", ...options] : []),
+    ...(notes.length > 0 ? ["", ...notes] : []),
+  ].join("\n");
 }
 
 /** Finds the command by its words and runs it. */

@@ -11,6 +11,10 @@ export interface Io {
   out(line: string): void;
   /** A line on standard error. */
   note(line: string): void;
+  /**
+   * On a terminal, a line that the next output replaces; empty to take it away. Undefined where nobody looks on.
+   */
+  readonly status: ((line: string) => void) | undefined;
   /** Resolves at the first request to end; a second one ends the process at once. */
   stopRequested(): Promise<NodeJS.Signals>;
 }
