@@ -50,6 +50,17 @@ async function fill(app: TestApp): Promise<void> {
     ]);
     await app.json("PUT", `/datapoint/${ids[index]}/value/?values=native`, { body });
   }
+  const actuator = `/datapoint/${ids[3]}`;
+  const interval = { from_timestamp: null, to_timestamp: day };
+  const wished = { ...interval, preferred_value: "1", acceptable_values: ["1", "2"] };
+  await app.json("PUT", `${actuator}/setpoint/`, {
+    body: [
+      { setpoint: [wished], timestamp: day },
+      { setpoint: null, timestamp: day + 1 },
+    ],
+  });
+  const planned = { schedule: [{ ...interval, value: "2" }], timestamp: day };
+  await app.json("PUT", `${actuator}/schedule/`, { body: [planned] });
   // The rules came after the values.
   const rules = { data_format: "continuous_numeric", min_value: 0, max_value: 10 };
   await app.json("PATCH", `/datapoint/${ids[5]}/`, { body: rules });
@@ -59,11 +70,13 @@ async function stateOf(app: TestApp) {
   type Row = { id: number; connector: { name: string }; topics?: unknown };
   const datapoints = await app.json<Row[]>("GET", "/datapoint/?is_active=all&detail=full");
   const connectors = await app.json<{ name: string }[]>("GET", "/connector/");
-  const values = datapoints.map(({ id }) => app.json("GET", `/datapoint/${id}/value/`));
+  const messages = datapoints.flatMap(({ id }) =>
+    ["value", "setpoint", "schedule"].map((kind) => app.json("GET", `/datapoint/${id}/${kind}/`)),
+  );
   return {
     connectors: connectors.map(({ name }) => name).sort(),
     datapoints: datapoints.map(({ id: _id, topics: _topics, ...rest }) => rest),
-    values: await Promise.all(values),
+    messages: await Promise.all(messages),
   };
 }
 
@@ -108,13 +121,13 @@ describeEachEngine("backup and restore", (engine) => {
     const restored = await run(["restore", "-y", "-f"], target, folder.path);
     expect(restored).toMatchObject({ code: 0, err: expect.not.stringContaining("refused") });
     expect(restored.out).toContain("The backup needs these connectors: ");
-    expect(restored.out).toContain("msgs_created: 63, msgs_updated: 0");
+    expect(restored.out).toContain("msgs_created: 66, msgs_updated: 0");
     expect(await stateOf(target)).toEqual(await stateOf(source));
     expect(globSync("restore_progress*", { cwd: files })).toEqual([]);
     const again = await run(["restore", "-y", "-f"], target, folder.path);
     expect(again).toMatchObject({
       code: 0,
-      out: expect.stringContaining("msgs_created: 0, msgs_updated: 63"),
+      out: expect.stringContaining("msgs_created: 0, msgs_updated: 66"),
     });
     expect(await stateOf(target)).toEqual(await stateOf(source));
   });
@@ -138,6 +151,6 @@ describeEachEngine("backup and restore", (engine) => {
     const refused = await run(["simple_db_backup", "-r", "--yes"], target, folder.path);
     expect(refused.code).toBe(4);
     expect(refused.err).toContain("created only with --force-datapoint-creation");
-    expect(await stateOf(target)).toEqual({ connectors: [], datapoints: [], values: [] });
+    expect(await stateOf(target)).toEqual({ connectors: [], datapoints: [], messages: [] });
   });
 });

@@ -90,7 +90,7 @@ async function runBoth(values: DemoValues, shared: Shared, io: Io): Promise<numb
   const { startSite } = await import("../demo/run.ts");
   const server = await startServer(config, { folder, log: createLog(config.log.level) });
   const [url = ""] = server.urls;
-  for (const line of server.summary) io.out(line);
+  io.out(server.summary.join("\n"));
   const { address } = server.kernel.mqtt.status;
   const credentials = `${config.identity.superuser?.name ?? userName}:${password}`;
   try {

@@ -21,7 +21,7 @@ export const serve = defineCommand({
     // Loaded here, so that the small commands do not wait for it.
     const { startServer } = await import("../server.ts");
     const server = await startServer(config, { folder, log });
-    for (const line of server.summary) io.out(line);
+    io.out(server.summary.join("\n"));
     if (server.setupLink !== undefined)
       io.out(`Make the first superuser here (works once): ${server.setupLink}`);
     const signal = await stopRequested;
