@@ -12,6 +12,7 @@ import { watchCertificate } from "./kernel/http/certificate-watch.ts";
 import { identityMigrations } from "./kernel/identity/migrations.ts";
 import { openIdentity } from "./kernel/identity/open.ts";
 import { registerIdentityRoutes } from "./kernel/identity/routes.ts";
+import { leaseMigrations } from "./kernel/jobs/lease.ts";
 import type { Feature, InstalledFeature, Kernel } from "./kernel/kernel.ts";
 import { mqttMigrations } from "./kernel/mqtt/migrations.ts";
 import { openMqtt } from "./kernel/mqtt/open.ts";
@@ -35,6 +36,7 @@ export const allMigrations: Migrations = {
   ...identityMigrations,
   ...timeseriesMigrations,
   ...mqttMigrations,
+  ...leaseMigrations,
   ...Object.assign({}, ...features.map((feature) => feature.migrations)),
 };
 

@@ -38,6 +38,7 @@ export const problemTypes = {
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "The method is not allowed here" },
   "not-acceptable": { status: 406, title: "None of the accepted media types can be produced" },
+  "guard-rail": { status: 409, title: "A guard rail is in the way" },
   conflict: { status: 409, title: "The request conflicts with what is stored" },
   "precondition-failed": { status: 412, title: "The object has changed" },
   "too-large": { status: 413, title: "The request is too large" },

@@ -1,5 +1,6 @@
 import { messageOf } from "../../kernel/errors.ts";
 import type { Feature, InstalledFeature, Kernel } from "../../kernel/kernel.ts";
+import { installCommands } from "./commands/install.ts";
 import { registerConnectorRoutes } from "./connector-routes.ts";
 import { Connectors } from "./connectors.ts";
 import { Discovered } from "./discovered.ts";
@@ -11,6 +12,8 @@ import { registerMessageRoutes } from "./message-routes.ts";
 import { Messages } from "./messages.ts";
 import { createDatapoints } from "./migrations/0001-datapoints.ts";
 import { addControl } from "./migrations/0002-control.ts";
+import { createCommands } from "./migrations/0010-commands.ts";
+import { createGuards } from "./migrations/0011-guards.ts";
 import { resources } from "./route-config.ts";
 import { registerDatapointRoutes } from "./routes.ts";
 import { Datapoints } from "./service.ts";
@@ -24,6 +27,8 @@ export const datapoints: Feature = {
   migrations: {
     "datapoints/0001-datapoints": createDatapoints,
     "datapoints/0002-control": addControl,
+    "datapoints/0010-commands": createCommands,
+    "datapoints/0011-guards": createGuards,
   },
   resources,
   install: (kernel) => install(kernel),
@@ -49,17 +54,22 @@ async function install(kernel: Kernel): Promise<InstalledFeature> {
         log.error({ connectorId, error: messageOf(error) }, "a message of a connector could not be stored"),
     }),
   );
-  const ingest = new Ingest({ topics, intake, timeseries, discovered, figures, clock });
   const prefix = `/${config.http.rootPath}`;
+  const sending = parts.use(installCommands(kernel, figures, prefix));
+  const { watch } = sending;
+  const ingest = new Ingest({ topics, intake, timeseries, discovered, figures, clock, watch });
   registerDatapointRoutes(kernel, new Datapoints(kernel, topics), prefix);
-  registerMessageRoutes(kernel, new Messages(kernel, figures), prefix);
+  registerMessageRoutes(kernel, new Messages(kernel, sending.commands), prefix);
   registerConnectorRoutes(kernel, new Connectors(kernel, topics, discovered), discovered, prefix);
   await completeStreams(kernel);
   // The link wants to know the subscriptions before it connects.
   await topics.settle();
   const installed = parts.move();
   return {
-    start: () => mqtt.start({ onMessage: ingest.take, onReady: () => maps.ready() }),
+    start: async () => {
+      await mqtt.start({ onMessage: ingest.take, onReady: () => maps.ready() });
+      await sending.start();
+    },
     [Symbol.asyncDispose]: () => installed.disposeAsync(),
   };
 }

@@ -2,6 +2,7 @@ import { messageOf } from "../../kernel/errors.ts";
 import type { InboundMessage } from "../../kernel/mqtt/link.ts";
 import type { Clock, Micros } from "../../kernel/time.ts";
 import type { TimeSeries } from "../../kernel/timeseries/store.ts";
+import type { FeedbackWatch } from "./commands/watch.ts";
 import type { Discovered } from "./discovered.ts";
 import type { ConnectorFigures, Figures, TopicKind } from "./figures.ts";
 import type { Intake } from "./intake.ts";
@@ -15,6 +16,8 @@ export interface IngestOptions {
   readonly discovered: Discovered;
   readonly figures: Figures;
   readonly clock: Clock;
+  /** Commands that wait to be read back. */
+  readonly watch: FeedbackWatch;
 }
 
 /** Everything that comes from the broker. Malformed messages are counted and logged, and acknowledged like the others. */
@@ -48,7 +51,7 @@ export class Ingest {
   #takeMessage(message: InboundMessage, route: MessageRoute): Promise<void> | undefined {
     const { topicKind } = route;
     route.figures.received[topicKind] += 1;
-    const { timeseries, figures } = this.#options;
+    const { timeseries, figures, watch } = this.#options;
     try {
       const { time, value } = readMessage(message.payload, route.kind);
       // A replay says nothing new, unless it came while nobody listened; a deleted point must not come back with it.
@@ -61,6 +64,7 @@ export class Ingest {
         this.#malformed(route.figures, topicKind, new Malformed("expired", expiredText(time)));
         return undefined;
       }
+      if (route.kind === "value" && !message.retained) watch.take(route.datapoint, time, value);
       return timeseries.put(route.stream, time, value);
     } catch (error) {
       this.#malformed(route.figures, topicKind, error);

@@ -6,6 +6,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { PointPage } from "../../kernel/timeseries/types.ts";
 import { registerAlignedRoute } from "./aligned-routes.ts";
 import { meansJson, messagesJson, sendJson, sendJsonPieces } from "./answers.ts";
+import { commandHeader } from "./commands/service.ts";
 import { meanRows } from "./means.ts";
 import { messageText } from "./message-texts.ts";
 import { checkActuator, type Messages } from "./messages.ts";
@@ -111,8 +112,10 @@ function registerSend({ kernel, messages, kind, path }: Route): void {
     async (request, reply) => {
       const id = Number(request.params.id);
       const input = request.body as unknown as MessageInput;
-      const point = await messages.send(id, kind, input, formOf(request.query.values), actorOf(request));
-      return sendJson(reply.code(201), messageText(kind, point, "native"));
+      const form = formOf(request.query.values);
+      const { point, commandPath } = await messages.send(id, kind, input, form, actorOf(request));
+      reply.code(201).header(commandHeader, commandPath);
+      return sendJson(reply, messageText(kind, point, "native"));
     },
   );
 }

@@ -4,11 +4,11 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { type Micros, type Millis, microsFromMillis } from "../../kernel/time.ts";
 import type { TimeSeries } from "../../kernel/timeseries/store.ts";
 import type { Point, StreamId } from "../../kernel/timeseries/types.ts";
+import type { Commands } from "./commands/service.ts";
 import { lockConnectors } from "./connector-store.ts";
-import type { Figures } from "./figures.ts";
 import { appendOrRefuse } from "./late-points.ts";
 import { messageText, readMessageInput } from "./message-texts.ts";
-import { type Datapoint, type MessageKind, maxMillis, messageTopic } from "./model.ts";
+import { type Datapoint, type MessageKind, maxMillis } from "./model.ts";
 import { refuseFields, refuseItems } from "./refusals.ts";
 import type { MessageInput } from "./schemas.ts";
 import { getDatapoint } from "./store.ts";
@@ -21,19 +21,25 @@ export interface UpsertCounts {
   readonly updated: number;
 }
 
+export interface Sent {
+  readonly point: Point;
+  /** Where to learn what becomes of it. */
+  readonly commandPath: string;
+}
+
 /** What may be done to the messages of a datapoint: its values, and an actuator's setpoints and schedules. */
 export class Messages {
   readonly #kernel: Kernel;
-  readonly #figures: Figures;
+  readonly #commands: Commands;
 
-  constructor(kernel: Kernel, figures: Figures) {
+  constructor(kernel: Kernel, commands: Commands) {
     this.#kernel = kernel;
-    this.#figures = figures;
+    this.#commands = commands;
   }
 
   /**
    * Publishes the message; it is stored when it comes back from the broker.
-   * @throws Problem `invalid-request`, `broker-unavailable`
+   * @throws Problem `invalid-request`, `guard-rail`, `broker-unavailable`
    */
   async send(
     id: number,
@@ -41,12 +47,13 @@ export class Messages {
     input: MessageInput,
     form: WireForm,
     actor: Actor,
-  ): Promise<Point> {
+  ): Promise<Sent> {
     const datapoint = await getDatapoint(this.#kernel.database.read, id);
     checkActuator(datapoint);
     const point = this.#read(datapoint, kind, input, form);
-    await this.#send(datapoint, kind, point, actor);
-    return point;
+    const payload = messageText(kind, point, "native");
+    const command = await this.#commands.send({ datapoint, kind, point, payload, actor });
+    return { point, commandPath: this.#commands.pathOf(command.id) };
   }
 
   /** Into the history only. @throws Problem `invalid-request` with `items` */
@@ -117,20 +124,6 @@ export class Messages {
     await this.#record(actor, datapoint, kind, "delete", messageText(kind, point, "native"));
   }
 
-  /** The one place from which anything goes out to an actuator. */
-  async #send(datapoint: Datapoint, kind: MessageKind, point: Point, actor: Actor): Promise<void> {
-    const payload = messageText(kind, point, "native");
-    await this.#kernel.mqtt.publish({
-      topic: messageTopic(datapoint.connector, datapoint.id, kind),
-      payload,
-      qos: 1,
-      // A controller that comes later must find what is in force; a value is an order for now.
-      retain: kind !== "value",
-    });
-    this.#figures.of(datapoint.connector).published[`messages/+/${kind}`] += 1;
-    await this.#record(actor, datapoint, kind, "create", payload);
-  }
-
   async #findShown(stream: StreamId, timestamp: Millis): Promise<Point | undefined> {
     if (timestamp > maxMillis) return undefined;
     const exact = await this.#kernel.timeseries.find(stream, microsFromMillis(timestamp));
@@ -168,7 +161,7 @@ export class Messages {
     actor: Actor,
     { id }: Datapoint,
     kind: MessageKind,
-    action: "create" | "update" | "delete",
+    action: "update" | "delete",
     message: string,
   ): Promise<void> {
     const content = JSON.parse(message) as unknown;

@@ -12,6 +12,8 @@ export const resources = [
   "datapointlastsetpoint",
   "datapointschedule",
   "datapointlastschedule",
+  "datapointguard",
+  "command",
 ] as const;
 
 /** Configuration of a route of this surface. `object` names the path parameter with the object's id. */

@@ -12,6 +12,7 @@ import { listRouted } from "./store.ts";
 
 /** Where the messages of one topic go. */
 export interface MessageRoute {
+  readonly datapoint: number;
   readonly stream: StreamId;
   /** Also the member of the payload that holds what is to be stored. */
   readonly kind: MessageKind;
@@ -140,7 +141,7 @@ export class Topics implements Disposable {
         const stream = streams[kind];
         if (stream === null) continue;
         const topic = messageTopic(name, datapoint, kind);
-        this.messages.set(topic, { stream, kind, topicKind: `messages/+/${kind}`, figures: own });
+        this.messages.set(topic, { datapoint, stream, kind, topicKind: `messages/+/${kind}`, figures: own });
         messages.push(topic);
       }
     }

@@ -10,6 +10,8 @@ export interface Config {
   readonly identity: IdentityConfig;
   readonly log: LogConfig;
   readonly extensions: { readonly control: boolean; readonly history: boolean };
+  /** How long commands that have ended are kept. Milliseconds. */
+  readonly commands: { readonly keepMillis: number };
 }
 
 export interface HttpConfig {

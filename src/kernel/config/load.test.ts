@@ -40,6 +40,7 @@ test("nothing set gives the documented defaults", () => {
     database: { engine: "sqlite", file: join(empty.path, "data", "busbar.db") },
     identity: {},
     log: { level: "info" },
+    commands: { keepMillis: 90 * 86_400_000 },
     extensions: { control: true, history: true },
   });
 });

@@ -33,6 +33,7 @@ export function loadConfig(env: Environment, folder: string): Loaded {
     database: chosen.database,
     identity: identity(settings),
     log: log(settings),
+    commands: { keepMillis: settings.wholeNumber("BUSBAR_COMMANDS_KEEP_DAYS", 1, 36_500) * 86_400_000 },
     extensions: {
       control: settings.boolean("ACTIVATE_CONTROL_EXTENSION"),
       history: settings.boolean("ACTIVATE_HISTORY_EXTENSION"),

@@ -43,6 +43,13 @@ export class Settings {
     return port;
   }
 
+  wholeNumber(name: VariableName, least: number, most: number): number {
+    const text = this.required(name).trim();
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw this.fault(name, `must be a whole number from ${least} to ${most}`);
+  }
+
   /** Separated by commas or white space, or a JSON list of texts. */
   list(name: VariableName): readonly string[] {
     const value = this.#given.get(name)?.value ?? describeVariable(name).default ?? "";

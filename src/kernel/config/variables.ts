@@ -222,6 +222,12 @@ export const variables = {
     default: "true",
     description: "Reading and editing the history of values",
   },
+  BUSBAR_COMMANDS_KEEP_DAYS: {
+    group: "behaviour",
+    type: "number",
+    default: "90",
+    description: "How long `/commands/` remembers what was sent to actuators and what became of it",
+  },
   LOGLEVEL: {
     group: "behaviour",
     type: "text",

@@ -4,7 +4,8 @@ import type { Surface } from "./surface.ts";
 /** A day: the browser asks once, not before each request. */
 const preflightSeconds = 86_400;
 /** What a page's script may read besides the few headers that are always open. */
-const exposed = "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
+const exposed =
+  "Busbar-Command, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
 const headerNames = /^[\w!#$%&'*+.^`|~-]+(?:\s*,\s*[\w!#$%&'*+.^`|~-]+)*$/;
 
 /** Adds the CORS headers the surface gives to this origin; nothing for a request without `Origin`. */

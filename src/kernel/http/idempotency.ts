@@ -34,7 +34,7 @@ const maxAnswers = 10_000;
 const maxBytes = 64 * 1024 * 1024;
 /** Larger answers are not kept: a repeated request runs again. */
 const maxAnswerBytes = 256 * 1024;
-const keptHeaders = ["content-type", "location", "etag", "link"] as const;
+const keptHeaders = ["content-type", "location", "etag", "link", "busbar-command"] as const;
 
 interface Entry extends EarlierRequest {
   readonly since: number;

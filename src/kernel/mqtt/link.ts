@@ -26,6 +26,8 @@ export interface Publication {
   readonly payload: string | Uint8Array;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
+  /** Aborted: nobody waits for the outcome any more, and what has not been sent yet shall not be. */
+  readonly withdraw?: AbortSignal;
 }
 
 export interface LinkStatus {
@@ -53,7 +55,8 @@ export interface MqttLink extends AsyncDisposable {
   /**
    * Resolves when the broker has taken the message (PUBACK/PUBCOMP, written for QoS 0). The publisher receives its own
    * publication through `onMessage` if it is subscribed to the topic, exactly like anybody else's.
-   * @throws Problem `broker-unavailable` at once while not connected, and when the connection is lost before the acknowledgement
+   * @throws Problem `broker-unavailable` at once while not connected, and when the connection is lost, or the publication
+   *   withdrawn, before the acknowledgement
    */
   publish(publication: Publication): Promise<void>;
 }

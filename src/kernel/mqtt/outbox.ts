@@ -40,7 +40,9 @@ export class Outbox {
         reject(lost());
         return;
       }
-      this.#waiting.push({ publication, resolve, reject });
+      const job: Job = { publication, resolve, reject };
+      publication.withdraw?.addEventListener("abort", () => this.#withdraw(job), { once: true });
+      this.#waiting.push(job);
       this.#pump();
     });
   }
@@ -80,6 +82,18 @@ export class Outbox {
       this.#tellEmpty();
     });
     if (qos === 2) job.messageId = this.#client.getLastMessageId();
+  }
+
+  /** What is on its way already stays counted: the broker may still acknowledge it. */
+  #withdraw(job: Job): void {
+    const at = this.#waiting.indexOf(job);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    job.reject(
+      new Problem("broker-unavailable", {
+        detail: `The MQTT broker did not acknowledge the message on ${job.publication.topic} in time.`,
+      }),
+    );
+    this.#tellEmpty();
   }
 
   #tellEmpty(): void {
