@@ -1,7 +1,7 @@
 import { serverActor } from "../../../kernel/changes/actor.ts";
 import type { Change, RecordedChange } from "../../../kernel/changes/changes.ts";
 import type { PointValue } from "../../../kernel/timeseries/types.ts";
-import { type Command, type CommandState, type Feedback, valueOf } from "./model.ts";
+import { type Command, type CommandState, commandedValue, type Feedback } from "./model.ts";
 
 /** Steps of commands as all nodes learn them, from the log of changes. */
 
@@ -71,4 +71,4 @@ export const readEvent = (change: RecordedChange): CommandEvent | undefined =>
 
 /** The commanded value of a first step. */
 export const eventValue = ({ message }: CommandEvent): PointValue =>
-  valueOf({ payload: JSON.stringify(message) });
+  commandedValue({ payload: JSON.stringify(message) });

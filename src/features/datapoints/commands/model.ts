@@ -107,7 +107,7 @@ export function matches(feedback: Feedback, wanted: PointValue, seen: PointValue
 }
 
 /** The value that was commanded, as a point holds it. */
-export function valueOf(command: Pick<Command, "payload">): PointValue {
+export function commandedValue(command: Pick<Command, "payload">): PointValue {
   const { value } = JSON.parse(command.payload) as { value: unknown };
   return typeof value === "number" ? value : JSON.stringify(value ?? null);
 }

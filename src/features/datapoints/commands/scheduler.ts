@@ -10,7 +10,7 @@ import { findDatapoint } from "../store.ts";
 import { textOfPoint } from "../values.ts";
 import { listExpired } from "./guard-store.ts";
 import type { Ledger } from "./ledger.ts";
-import { type Command, type Feedback, matches, type ReadBack, valueOf } from "./model.ts";
+import { type Command, commandedValue, type Feedback, matches, type ReadBack } from "./model.ts";
 import type { SafeValues } from "./safe-values.ts";
 import { listOpen, type Outcome, ownTimes, pruneCommands } from "./store.ts";
 import type { FeedbackWatch } from "./watch.ts";
@@ -105,7 +105,7 @@ export class CommandScheduler implements AsyncDisposable {
   /** At the deadline the store says what was read back, whoever heard it. */
   async #judge(command: Command, feedback: Feedback): Promise<Outcome> {
     const heard = await this.#heard(command, feedback);
-    const wanted = valueOf(command);
+    const wanted = commandedValue(command);
     const fitting = heard?.find(({ value }) => matches(feedback, wanted, value));
     const last = heard?.at(-1);
     const seconds = feedback.within / 1000;

@@ -5,7 +5,7 @@ import { type Micros, type Millis, millisFromMicros } from "../../../kernel/time
 import type { MessageKind } from "../model.ts";
 import { textOfPoint } from "../values.ts";
 import type { Written } from "./guard.ts";
-import { type Command, type CommandState, type ReadBack, valueOf } from "./model.ts";
+import { type Command, type CommandState, commandedValue, type ReadBack } from "./model.ts";
 import { commandOf, rowOf, tables } from "./tables.ts";
 
 export interface NewCommand {
@@ -127,7 +127,7 @@ export async function lastWritten(
     .executeTakeFirst();
   if (!row) return undefined;
   const { id, state, timestamp, accepted_at: at } = row;
-  return { id, state, timestamp, at, value: kind === "value" ? valueOf(row) : "null" };
+  return { id, state, timestamp, at, value: kind === "value" ? commandedValue(row) : "null" };
 }
 
 /** Whether any value is on its way to the broker at this moment. */

@@ -8,11 +8,11 @@ import type { Ledger } from "./ledger.ts";
 import {
   type Command,
   clockSlack,
+  commandedValue,
   type Feedback,
   isFinal,
   matches,
   type ReadBack,
-  valueOf,
 } from "./model.ts";
 
 interface Waiting {
@@ -61,7 +61,7 @@ export class FeedbackWatch {
           timestamp: command.timestamp,
           acceptedAt: command.acceptedAt,
           feedback: command.feedback,
-          value: valueOf(command),
+          value: commandedValue(command),
           taken: command.state === "taken",
           seen: undefined,
         });
