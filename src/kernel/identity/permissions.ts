@@ -21,6 +21,8 @@ const actionsOf: Readonly<Record<string, readonly Action[]>> = {
   token: ["view", "add", "delete"],
   stream: ["view", "change"],
   retention: ["view", "change"],
+  command: ["view"],
+  datapointguard: ["view", "change", "delete"],
 };
 
 /**
@@ -89,8 +91,9 @@ function isIn(role: Role, { action, resource }: Grant): boolean {
   if (identityResources.has(resource)) return false;
   if (role === "viewer") return action === "view" && resource !== "metric" && resource !== "mqtt";
   if (role === "manager") return true;
-  // A rule of retention deletes points on all streams.
-  return action !== "delete" && !(resource === "retention" && action === "change");
+  // A rule of retention deletes points on all streams; who works within guard rails does not move them.
+  const isSetByManagers = resource === "retention" || resource === "datapointguard";
+  return action === "view" || (action !== "delete" && !isSetByManagers);
 }
 
 export const isRole = (text: string): text is Role => (roles as readonly string[]).includes(text);

@@ -9,15 +9,14 @@ import { disarmExpiry, rearmExpiry, renewExpiry } from "./guard-store.ts";
 import { type Command, isFinal } from "./model.ts";
 import {
   type Failure,
-  isOwnMessage,
-  listWaiting,
   markFailed,
   markOutcome,
   markPublished,
   markTaken,
   type Outcome,
   type Taken,
-} from "./store.ts";
+} from "./steps.ts";
+import { isOwnMessage, listWaiting } from "./store.ts";
 
 /** After that long a safe value that did not get through is sent again. */
 const safeValueRetry: Millis = 5_000;

@@ -4,8 +4,8 @@ import type { Database } from "../../../kernel/database/engine.ts";
 import { messageOf } from "../../../kernel/errors.ts";
 import type { Log } from "../../../kernel/observe/log.ts";
 import { type Clock, microsFromMillis } from "../../../kernel/time.ts";
-import { findDatapoint } from "../store.ts";
 import { messageText } from "../message-texts.ts";
+import { findDatapoint } from "../store.ts";
 import { type Acceptance, acceptAll } from "./acceptance.ts";
 import { firstStep } from "./events.ts";
 import { claimExpiry, lockGuards } from "./guard-store.ts";
@@ -55,7 +55,13 @@ export class SafeValues {
       if (!datapoint) return undefined;
       const point = { time: microsFromMillis(now), value: expiry.value };
       const actor = serverActor("safe value");
-      const order: Order = { datapoint, kind: "value", point, payload: messageText("value", point, "native"), actor };
+      const order: Order = {
+        datapoint,
+        kind: "value",
+        point,
+        payload: messageText("value", point, "native"),
+        actor,
+      };
       const [acceptance] = await acceptAll(tx, [{ order, seen: undefined, isSafeValue: true }], now);
       if (!acceptance) return undefined;
       await changes.record(tx, [firstStep(acceptance.command)]);

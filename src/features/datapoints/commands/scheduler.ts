@@ -12,7 +12,8 @@ import { listExpired } from "./guard-store.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Command, commandedValue, type Feedback, matches, type ReadBack } from "./model.ts";
 import type { SafeValues } from "./safe-values.ts";
-import { listOpen, type Outcome, ownTimes, pruneCommands } from "./store.ts";
+import type { Outcome } from "./steps.ts";
+import { listOpen, ownTimes, pruneCommands } from "./store.ts";
 import type { FeedbackWatch } from "./watch.ts";
 
 const everyMillis: Millis = 500;
