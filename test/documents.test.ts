@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { problemTypes } from "../src/kernel/errors.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const documents = [...globSync("*.md", { cwd: root }), ...globSync("docs/**/*.md", { cwd: root })];
@@ -38,4 +39,13 @@ test("the lockfile names no registry, and each package of the common platforms h
   expect(packages.filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);
   const unhashed = packages.filter(([, { integrity, optional }]) => integrity === undefined && !optional);
   expect(unhashed).toEqual([]);
+});
+
+test("each kind of problem is one that the code can answer with", () => {
+  const sources = globSync("src/**/*.ts", { cwd: root }).filter(
+    (file) => !file.endsWith(".test.ts") && file !== "src/kernel/errors.ts",
+  );
+  const code = sources.map(read).join("\n");
+  // That no other is answered with is a matter of types: `Problem` takes no other code.
+  expect(Object.keys(problemTypes).filter((name) => !code.includes(`"${name}"`))).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { type Static, type TObject, Type } from "typebox";
 import { pageQuery } from "../../kernel/http/paging.ts";
+import * as examples from "./examples.ts";
 import { dataFormats, datapointTypes, type MessageKind } from "./model.ts";
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
@@ -21,20 +22,26 @@ const writable = {
   allowed_values: Type.Optional(json("An array of values, or null.")),
 };
 
-export const datapointInput = Type.Object({
-  connector: connectorReference,
-  key_in_connector: Type.String(),
-  type: Type.Optional(Type.Enum(datapointTypes)),
-  ...writable,
-});
+export const datapointInput = Type.Object(
+  {
+    connector: connectorReference,
+    key_in_connector: Type.String(),
+    type: Type.Optional(Type.Enum(datapointTypes)),
+    ...writable,
+  },
+  { examples: [examples.datapointInputExample] },
+);
 export type DatapointInput = Static<typeof datapointInput>;
 
-export const datapointPatch = Type.Object({
-  connector: Type.Optional(connectorReference),
-  key_in_connector: Type.Optional(Type.String()),
-  type: Type.Optional(Type.Enum(datapointTypes)),
-  ...writable,
-});
+export const datapointPatch = Type.Object(
+  {
+    connector: Type.Optional(connectorReference),
+    key_in_connector: Type.Optional(Type.String()),
+    type: Type.Optional(Type.Enum(datapointTypes)),
+    ...writable,
+  },
+  { examples: [examples.datapointPatchExample] },
+);
 export type DatapointPatch = Static<typeof datapointPatch>;
 
 const datapointFields = {
@@ -65,13 +72,22 @@ const shapes = {
     "(JSON text in a string; with values=native the value itself).",
 } as const satisfies Record<MessageKind, string>;
 
-const valueMessage = Type.Object({ value: json(shapes.value), timestamp });
+const valueMessage = Type.Object(
+  { value: json(shapes.value), timestamp },
+  { examples: [examples.messageExamples.value] },
+);
 
 /** A message as it is answered, by its kind. */
 export const messageObjects: Readonly<Record<MessageKind, TObject>> = {
   value: valueMessage,
-  setpoint: Type.Object({ setpoint: json(shapes.setpoint), timestamp }),
-  schedule: Type.Object({ schedule: json(shapes.schedule), timestamp }),
+  setpoint: Type.Object(
+    { setpoint: json(shapes.setpoint), timestamp },
+    { examples: [examples.messageExamples.setpoint] },
+  ),
+  schedule: Type.Object(
+    { schedule: json(shapes.schedule), timestamp },
+    { examples: [examples.messageExamples.schedule] },
+  ),
 };
 
 const datapointDetails = {
@@ -87,7 +103,10 @@ const datapointDetails = {
   ),
 };
 
-export const datapointObject = Type.Object({ ...datapointFields, ...datapointDetails });
+export const datapointObject = Type.Object(
+  { ...datapointFields, ...datapointDetails },
+  { examples: [examples.datapointExample] },
+);
 export const datapointList = Type.Array(datapointObject);
 
 export const idParams = Type.Object({ id: Type.String({ pattern: "^[0-9]{1,15}$" }) });
@@ -133,9 +152,12 @@ export type DatapointQuery = Static<typeof datapointQuery>;
 
 export const detailOnlyQuery = Type.Object({ ...detailQuery, ...formQuery() });
 
-export const idList = Type.Object({
-  ids: Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), { maxItems: 100_000 }),
-});
+export const idList = Type.Object(
+  {
+    ids: Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), { maxItems: 100_000 }),
+  },
+  { examples: [examples.idListExample] },
+);
 
 function formQuery() {
   return {
@@ -173,10 +195,13 @@ export const alignedQuery = Type.Object({
 export type AlignedQuery = Static<typeof alignedQuery>;
 
 export const alignedList = Type.Array(
-  Type.Object({
-    timestamp: Type.Integer({ description: "Milliseconds since 1970-01-01 UTC." }),
-    values: Type.Record(Type.String(), json("By datapoint, as in messages; null where it has none then.")),
-  }),
+  Type.Object(
+    {
+      timestamp: Type.Integer({ description: "Milliseconds since 1970-01-01 UTC." }),
+      values: Type.Record(Type.String(), json("By datapoint, as in messages; null where it has none then.")),
+    },
+    { examples: [examples.alignedExample] },
+  ),
 );
 
 export const formOnlyQuery = Type.Object(formQuery());
@@ -194,23 +219,38 @@ const writtenTimestamp = Type.Union([Type.Integer(), Type.String()], {
 
 /** A message as it is written, by its kind. What a setpoint or schedule holds is checked by `readTimedItems`. */
 export const messageInputs: Readonly<Record<MessageKind, TObject>> = {
-  value: Type.Object({
-    value: json(
-      "JSON text in a string, or a JSON value that is no string; with values=native any JSON value.",
-    ),
-    timestamp: writtenTimestamp,
-  }),
-  setpoint: Type.Object({ setpoint: json(shapes.setpoint), timestamp: writtenTimestamp }),
-  schedule: Type.Object({ schedule: json(shapes.schedule), timestamp: writtenTimestamp }),
+  value: Type.Object(
+    {
+      value: json(
+        "JSON text in a string, or a JSON value that is no string; with values=native any JSON value.",
+      ),
+      timestamp: writtenTimestamp,
+    },
+    { examples: [examples.messageExamples.value] },
+  ),
+  setpoint: Type.Object(
+    { setpoint: json(shapes.setpoint), timestamp: writtenTimestamp },
+    { examples: [examples.messageExamples.setpoint] },
+  ),
+  schedule: Type.Object(
+    { schedule: json(shapes.schedule), timestamp: writtenTimestamp },
+    { examples: [examples.messageExamples.schedule] },
+  ),
 };
 export interface MessageInput extends Partial<Readonly<Record<MessageKind, unknown>>> {
   readonly timestamp: number | string;
 }
 
-export const upsertSummary = Type.Object({ msgs_created: Type.Integer(), msgs_updated: Type.Integer() });
+export const upsertSummary = Type.Object(
+  { msgs_created: Type.Integer(), msgs_updated: Type.Integer() },
+  { examples: [examples.upsertExample] },
+);
 
 const lastMessages = (kind: MessageKind) =>
-  Type.Object({ msgs_by_datapoint_id: Type.Record(Type.String(), messageObjects[kind]) });
+  Type.Object(
+    { msgs_by_datapoint_id: Type.Record(Type.String(), messageObjects[kind]) },
+    { examples: [examples.lastExample(kind)] },
+  );
 
 /** The newest message of each datapoint, by kind. */
 export const lastObjects = {
@@ -219,23 +259,32 @@ export const lastObjects = {
   schedule: lastMessages("schedule"),
 };
 
-export const connectorInput = Type.Object({ name: Type.String() });
-export const connectorPatch = Type.Object({ name: Type.Optional(Type.String()) });
+export const connectorInput = Type.Object(
+  { name: Type.String() },
+  { examples: [examples.connectorInputExample] },
+);
+export const connectorPatch = Type.Object(
+  { name: Type.Optional(Type.String()) },
+  { examples: [examples.connectorInputExample] },
+);
 
 const instant = Type.Integer({ description: "Milliseconds since 1970-01-01 UTC." });
 
-export const connectorObject = Type.Object({
-  id: Type.Integer(),
-  name: Type.String(),
-  added: instant,
-  last_changed: instant,
-  alive: nullable(Type.Boolean()),
-  last_heartbeat: nullable(instant),
-  next_heartbeat: nullable(instant),
-  available_datapoints: Type.Integer({ description: "All that were announced or created." }),
-  active_datapoints: Type.Integer(),
-  topics: Type.Record(Type.String(), Type.String()),
-});
+export const connectorObject = Type.Object(
+  {
+    id: Type.Integer(),
+    name: Type.String(),
+    added: instant,
+    last_changed: instant,
+    alive: nullable(Type.Boolean()),
+    last_heartbeat: nullable(instant),
+    next_heartbeat: nullable(instant),
+    available_datapoints: Type.Integer({ description: "All that were announced or created." }),
+    active_datapoints: Type.Integer(),
+    topics: Type.Record(Type.String(), Type.String()),
+  },
+  { examples: [examples.connectorExample] },
+);
 export const connectorList = Type.Array(connectorObject);
 export const connectorQuery = Type.Object({ ...pageQuery, name: text() });
 
@@ -255,23 +304,29 @@ export const logQuery = Type.Object({
 export type LogQuery = Static<typeof logQuery>;
 
 export const logList = Type.Array(
-  Type.Object({
-    id: Type.Integer(),
-    timestamp: instant,
-    level: Type.Integer(),
-    emitter: nullable(Type.String()),
-    msg: Type.String(),
-  }),
+  Type.Object(
+    {
+      id: Type.Integer(),
+      timestamp: instant,
+      level: Type.Integer(),
+      emitter: nullable(Type.String()),
+      msg: Type.String(),
+    },
+    { examples: [examples.logExample] },
+  ),
 );
 
 export const discoveredList = Type.Array(
-  Type.Object({
-    name: Type.String(),
-    last_heard: instant,
-    alive: nullable(Type.Boolean()),
-    next_heartbeat: nullable(instant),
-    sensors: nullable(Type.Integer({ description: "Null before the first announcement." })),
-    actuators: nullable(Type.Integer()),
-    can_be_added: Type.Boolean({ description: "False when the name breaks the rules for connectors." }),
-  }),
+  Type.Object(
+    {
+      name: Type.String(),
+      last_heard: instant,
+      alive: nullable(Type.Boolean()),
+      next_heartbeat: nullable(instant),
+      sensors: nullable(Type.Integer({ description: "Null before the first announcement." })),
+      actuators: nullable(Type.Integer()),
+      can_be_added: Type.Boolean({ description: "False when the name breaks the rules for connectors." }),
+    },
+    { examples: [examples.discoveredExample] },
+  ),
 );

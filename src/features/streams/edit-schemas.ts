@@ -27,11 +27,25 @@ export const editBody = Type.Object(
     reason,
     preview: Type.Optional(Type.Boolean({ description: "Tells the totals only; nothing is changed." })),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    examples: [
+      {
+        operation: "scale",
+        from: "2026-08-01T00:00:00Z",
+        to: "2026-08-02T00:00:00Z",
+        factor: 0.001,
+        reason: "The meter counted watt-hours.",
+      },
+    ],
+  },
 );
 export type EditBody = Static<typeof editBody>;
 
-export const undoBody = Type.Object({ reason }, { additionalProperties: false });
+export const undoBody = Type.Object(
+  { reason },
+  { additionalProperties: false, examples: [{ reason: "It was right before." }] },
+);
 
 const figure = nullable(Type.Number());
 const totals = Type.Object({

@@ -32,7 +32,10 @@ const rules = {
 const rulesObject = Type.Object(rules);
 const rulesBody = Type.Object(
   { ...rules, reason: Type.Optional(Type.String({ maxLength: 1000, pattern: plainText })) },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    examples: [{ default: "2 years", owners: {}, reason: "Raw values are of no use after that." }],
+  },
 );
 
 const previewQuery = Type.Object({

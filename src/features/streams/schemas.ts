@@ -84,7 +84,10 @@ export const streamPatch = Type.Object(
       Type.String({ maxLength: 1000, pattern: plainText, description: "For the changes." }),
     ),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    examples: [{ tags: ["roof"], labels: { floor: "2" }, retention: "2 years" }],
+  },
 );
 export type StreamPatchBody = Static<typeof streamPatch>;
 

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifySchema, RouteOptions } from "fastify";
-import { Problem } from "../errors.ts";
+import { Problem, type ProblemCode, problemTypes } from "../errors.ts";
 import { docsPage } from "./docs-page.ts";
 import type { Http } from "./http.ts";
 import type { Access } from "./surface.ts";
@@ -107,14 +107,48 @@ function documented(schema: FastifySchema | undefined, route: RouteOptions): Doc
     ...(description === "" ? {} : { description }),
     ...(access && access.kind !== "public" ? { security: anyCredential } : {}),
     response: {
-      ...((given.response as object | undefined) ?? { 200: { description: "Success" } }),
+      ...described(given.response as Responses | undefined),
       default: {
-        description: "Problem (RFC 9457)",
+        description: `Problem (RFC 9457): ${problemsOf(given, access).map(problemText).join(", ")}.`,
         content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
       },
     },
   };
 }
+
+type Responses = Readonly<Record<string, object>>;
+
+const statusTexts: Readonly<Record<string, string>> = {
+  200: "Done",
+  201: "Created",
+  204: "Done; there is nothing to show",
+};
+
+function described(responses: Responses = { 200: {} }): Responses {
+  const texts = Object.entries(responses).map(([status, schema]) => {
+    const description = statusTexts[status] ?? "Answer";
+    return [status, { description, ...schema }] as const;
+  });
+  return Object.fromEntries(texts);
+}
+
+/** The kinds of problems that follow from what a request consists of; others are in docs/errors.md. */
+function problemsOf({ body, params, querystring }: Documented, access: Access | undefined): ProblemCode[] {
+  const signedIn = access !== undefined && access.kind !== "public";
+  return [
+    ...(body || params || querystring ? (["invalid-request"] as const) : []),
+    ...(body ? (["invalid-json"] as const) : []),
+    ...(signedIn ? (["unauthenticated"] as const) : []),
+    ...(signedIn && access.kind !== "signed-in" ? (["forbidden"] as const) : []),
+    ...(params ? (["not-found"] as const) : []),
+    ...(body ? (["too-large", "unsupported-media-type"] as const) : []),
+    "too-many-requests",
+    "internal",
+    "store-unavailable",
+  ];
+}
+
+const problemText = (code: ProblemCode): string => `${problemTypes[code].status} ${code}`;
 
 function accessText(access: Access | undefined): string | undefined {
   switch (access?.kind) {

@@ -6,6 +6,8 @@ const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T)
 
 const instant = (what: string) => Type.Integer({ description: `${what}; milliseconds since 1970, UTC.` });
 const closed = { additionalProperties: false } as const;
+/** No other members, and what the API's description shows. */
+const shown = (example: unknown) => ({ ...closed, examples: [example] });
 
 export const idParams = Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) });
 export const memberParams = Type.Object({
@@ -22,6 +24,7 @@ const password = Type.String({ maxLength: longest, description: "At least 8 char
 const role = nullable(Type.String({ description: "viewer, operator, manager or admin" }));
 const permissions = Type.Array(Type.String(), {
   maxItems: 10_000,
+  examples: [["view_datapoint", "change_datapoint:12"]],
   description:
     "As in GET /permissions/: view_datapoint for all, view_datapoint:12 for the object with that id.",
 });
@@ -56,11 +59,17 @@ const userMembers = {
   groups: Type.Optional(Type.Array(id, { maxItems: 1000 })),
 };
 
-export const newUserBody = Type.Object({ name, password: Type.Optional(password), ...userMembers }, closed);
-export const userPatchBody = Type.Object({ name: Type.Optional(name), ...userMembers }, closed);
+export const newUserBody = Type.Object(
+  { name, password: Type.Optional(password), ...userMembers },
+  shown({ name: "erna", password: "Correct-horse-9", role: "operator" }),
+);
+export const userPatchBody = Type.Object(
+  { name: Type.Optional(name), ...userMembers },
+  shown({ role: "viewer", is_active: true }),
+);
 export const passwordBody = Type.Object(
   { password, old_password: Type.Optional(Type.String({ maxLength: longest })) },
-  closed,
+  shown({ password: "Correct-horse-9", old_password: "Battery-staple-8" }),
 );
 
 export const groupSchema = Type.Object({
@@ -72,9 +81,15 @@ export const groupSchema = Type.Object({
   created_at: instant("When it was made"),
 });
 const groupMembers = { role: Type.Optional(role), permissions: Type.Optional(permissions) };
-export const newGroupBody = Type.Object({ name, ...groupMembers }, closed);
-export const groupPatchBody = Type.Object({ name: Type.Optional(name), ...groupMembers }, closed);
-export const memberBody = Type.Object({ user: id }, closed);
+export const newGroupBody = Type.Object(
+  { name, ...groupMembers },
+  shown({ name: "Caretakers", permissions: ["view_datapoint"] }),
+);
+export const groupPatchBody = Type.Object(
+  { name: Type.Optional(name), ...groupMembers },
+  shown({ role: "operator" }),
+);
+export const memberBody = Type.Object({ user: id }, shown({ user: 2 }));
 export const permissionsBody = permissions;
 
 const tokenMembers = {
@@ -102,7 +117,7 @@ export const newTokenBody = Type.Object(
       }),
     ),
   },
-  closed,
+  shown({ name: "Dashboard", scopes: ["view_datapointvalue"], expires_at: "2030-12-31T00:00:00Z" }),
 );
 export const ownerQuery = Type.Object({
   user: Type.Optional(
@@ -116,7 +131,7 @@ export const ownerQuery = Type.Object({
 
 export const loginBody = Type.Object(
   { username: Type.String({ maxLength: 1000 }), password: Type.String({ maxLength: 10_000 }) },
-  closed,
+  shown({ username: "erna", password: "Correct-horse-9" }),
 );
 export const sessionSchema = Type.Object({
   user: nullable(userSchema),
