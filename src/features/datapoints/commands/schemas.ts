@@ -88,6 +88,15 @@ const limit = (description: string, least?: number, most?: number) =>
     ),
   );
 
+const guardExample = {
+  min: 16,
+  max: 24,
+  max_rate: 0.1,
+  min_interval: 60,
+  feedback: { datapoint: 7, tolerance: 0.5, deadline: 30 },
+  expiry: { after: 3600, value: "20" },
+};
+
 export const guardInput = Type.Object(
   {
     min: limit("Least value that may be written."),
@@ -128,17 +137,20 @@ export const guardInput = Type.Object(
       ),
     ),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [guardExample] },
 );
 export type GuardInput = Static<typeof guardInput>;
 
-export const guardObject = Type.Object({
-  min: nullable(Type.Number()),
-  max: nullable(Type.Number()),
-  max_rate: nullable(Type.Number()),
-  min_interval: nullable(Type.Number()),
-  feedback: nullable(
-    Type.Object({ datapoint: Type.Integer(), tolerance: Type.Number(), deadline: Type.Number() }),
-  ),
-  expiry: nullable(Type.Object({ after: Type.Number(), value: json("As it is written.") })),
-});
+export const guardObject = Type.Object(
+  {
+    min: nullable(Type.Number()),
+    max: nullable(Type.Number()),
+    max_rate: nullable(Type.Number()),
+    min_interval: nullable(Type.Number()),
+    feedback: nullable(
+      Type.Object({ datapoint: Type.Integer(), tolerance: Type.Number(), deadline: Type.Number() }),
+    ),
+    expiry: nullable(Type.Object({ after: Type.Number(), value: json("As it is written.") })),
+  },
+  { examples: [guardExample] },
+);
