@@ -16,7 +16,7 @@ import { createGate } from "./gate.ts";
 import { HostCheck } from "./hosts.ts";
 import type { Http } from "./http.ts";
 import { installIdempotency } from "./idempotency.ts";
-import { type BoundAddresses, Listeners, serverOptions } from "./listeners.ts";
+import { type BoundAddresses, Listeners, serverOptionsFor } from "./listeners.ts";
 import { installOpenApi } from "./openapi.ts";
 import { Paths, routerOptions } from "./paths.ts";
 import { sendProblem, toProblem } from "./problems.ts";
@@ -25,6 +25,7 @@ import { RequestMetrics } from "./request-metrics.ts";
 import { publicAccess } from "./surface.ts";
 import { isDocsPath } from "./system-paths.ts";
 import { installSystemRoutes } from "./system-routes.ts";
+import { Upgrades } from "./upgrades.ts";
 import { buildValidator } from "./validation.ts";
 
 /** How long running requests may take to end at a stop. */
@@ -65,12 +66,14 @@ export async function createHttp(options: HttpOptions): Promise<HttpServer> {
   const { config, log } = options;
   const paths = new Paths();
   const trust = trustOf(config.trustedProxies);
-  const app = createApp(log, trust);
+  const upgrades = new Upgrades();
+  const app = createApp(log, trust, upgrades);
   const listeners = new Listeners({
     config,
     log,
     main: app.server,
     handler: app.routing,
+    upgrades,
     dataDir: options.dataDir,
   });
   app.addHook("onRoute", (route) => {
@@ -79,6 +82,7 @@ export async function createHttp(options: HttpOptions): Promise<HttpServer> {
       throw new Error(`The route ${String(route.method)} ${route.url} does not state config.access.`);
     }
     paths.add(route);
+    if (route.config.webSocket) upgrades.add(route.url);
   });
   app.decorateRequest("principal", undefined);
   app.decorateRequest("unmatchedSurface", undefined);
@@ -115,7 +119,7 @@ const compilersFactory = {
   buildSerializer: () => () => (value: unknown) => JSON.stringify(value),
 };
 
-function createApp(log: Log, trust: (address: string | undefined) => boolean): Http {
+function createApp(log: Log, trust: (address: string | undefined) => boolean, upgrades: Upgrades): Http {
   return Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -131,7 +135,7 @@ function createApp(log: Log, trust: (address: string | undefined) => boolean): H
       void sendProblem(error, request as never, reply as never);
     },
     clientErrorHandler: answerBrokenRequest,
-    serverFactory: (handler) => createServer(serverOptions, handler),
+    serverFactory: (handler) => createServer(serverOptionsFor(upgrades), handler),
   }).withTypeProvider<TypeBoxTypeProvider>() as unknown as Http;
 }
 

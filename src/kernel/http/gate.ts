@@ -47,6 +47,7 @@ export function createGate(options: GateOptions) {
       if (request.is404 && !admitUnmatched(request, reply, path)) return;
       identity
         .authenticate(request)
+        .then((principal) => principal ?? request.routeOptions.config.authenticate?.(request))
         .then((principal) => {
           request.principal = principal;
           admit(request, path);

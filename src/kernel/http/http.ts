@@ -38,6 +38,12 @@ declare module "fastify" {
      */
     multipart?: "fields" | "stream";
   }
+  interface FastifyContextConfig {
+    /** Another way to learn who calls, where the headers carry no credentials: a ticket in the query. */
+    authenticate?: (request: FastifyRequest) => Promise<Principal | undefined>;
+    /** The answer has no end of its own: the figures of requests count it, but not its time. */
+    endless?: boolean;
+  }
   interface FastifyRequest {
     /** Who calls; undefined only where the route's access is `public` and no credentials came. */
     principal: Principal | undefined;

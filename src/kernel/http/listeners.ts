@@ -1,10 +1,4 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from "node:http";
+import { createServer, type Server, type ServerOptions } from "node:http";
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { HttpConfig } from "../config/config.ts";
@@ -13,6 +7,7 @@ import type { Log } from "../observe/log.ts";
 import { type Certificate, keptCertificate } from "./certificate.ts";
 import { answerBrokenRequest } from "./client-errors.ts";
 import { portOwner } from "./port-owner.ts";
+import type { RequestHandler, Upgrades } from "./upgrades.ts";
 
 export interface BoundAddress {
   readonly host: string;
@@ -39,7 +34,10 @@ export const serverOptions: ServerOptions = {
   noDelay: true,
 };
 
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
+export const serverOptionsFor = ({ wanted }: Upgrades): ServerOptions => ({
+  ...serverOptions,
+  shouldUpgradeCallback: wanted,
+});
 
 export interface ListenersOptions {
   readonly config: HttpConfig;
@@ -47,6 +45,7 @@ export interface ListenersOptions {
   /** The plain HTTP server, made already (Fastify's own). */
   readonly main: Server;
   readonly handler: RequestHandler;
+  readonly upgrades: Upgrades;
   /** Where the self-signed certificate is kept; without it a new one is made at each start. */
   readonly dataDir: string | undefined;
 }
@@ -100,10 +99,11 @@ export class Listeners {
   }
 
   async #bindSecure(): Promise<BoundAddress> {
-    const { config, dataDir, handler, log } = this.#options;
+    const { config, dataDir, handler, log, upgrades } = this.#options;
     const certificate = config.certificate ?? (await keptCertificate(dataDir, log));
     try {
-      this.#secure = createSecureServer({ ...serverOptions, ...certificate, minVersion: "TLSv1.2" }, handler);
+      const options = { ...serverOptionsFor(upgrades), ...certificate, minVersion: "TLSv1.2" } as const;
+      this.#secure = createSecureServer(options, handler);
     } catch (error) {
       throw new OperatorError(
         `SSL_CERT_PEM / SSL_KEY_PEM: certificate and key cannot be used: ${messageOf(error)}`,
@@ -114,7 +114,8 @@ export class Listeners {
   }
 
   async #bindExtra(port: number): Promise<readonly BoundAddress[]> {
-    const server = createServer(serverOptions, this.#options.handler);
+    const { handler, upgrades } = this.#options;
+    const server = createServer(serverOptionsFor(upgrades), handler);
     server.on("clientError", answerBrokenRequest);
     try {
       return [await this.#bind(server, port, "BUSBAR_EXTRA_HTTP_PORTS")];
@@ -126,6 +127,7 @@ export class Listeners {
 
   async #bind(server: Server, port: number, variable: string): Promise<BoundAddress> {
     const { host } = this.#options.config;
+    server.on("upgrade", this.#options.upgrades.handler(this.#options.handler));
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen({ host, port }, () => {

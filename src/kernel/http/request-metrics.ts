@@ -45,6 +45,7 @@ export class RequestMetrics {
     const seconds = reply.elapsedTime / 1000;
     const status = reply.statusCode;
     figures.byStatus.set(status, (figures.byStatus.get(status) ?? 0) + 1);
+    if (request.routeOptions.config.endless && status < 400) return;
     figures.seconds += seconds;
     let bucket = 0;
     while (bucket < edges.length && seconds > (edges[bucket] ?? 0)) bucket += 1;

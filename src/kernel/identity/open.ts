@@ -1,4 +1,3 @@
-import type { FastifyRequest } from "fastify";
 import { serverActor } from "../changes/actor.ts";
 import type { Actor, ChangeLog } from "../changes/changes.ts";
 import type { Database, Tx } from "../database/engine.ts";
@@ -8,7 +7,7 @@ import type { Log } from "../observe/log.ts";
 import type { Clock } from "../time.ts";
 import { Authenticator } from "./authenticator.ts";
 import { type Credential, credentialIn } from "./credentials.ts";
-import type { Identity } from "./identity.ts";
+import type { CredentialCarrier, Identity } from "./identity.ts";
 import type { IdentityParts } from "./parts.ts";
 import { Passwords } from "./passwords.ts";
 import { Catalogue } from "./permissions.ts";
@@ -118,7 +117,7 @@ class SqlIdentity implements OpenedIdentity {
     return { hashes: this.passwords.hashes, remembered: this.#authenticator.remembered };
   }
 
-  async authenticate(request: FastifyRequest): Promise<Principal | undefined> {
+  async authenticate(request: CredentialCarrier): Promise<Principal | undefined> {
     const credential = credentialIn(request.headers);
     if (!credential) return undefined;
     try {
@@ -190,7 +189,7 @@ class SqlIdentity implements OpenedIdentity {
     await this.#usage[Symbol.asyncDispose]();
   }
 
-  async #check(credential: Credential, request: FastifyRequest): Promise<Principal | undefined> {
+  async #check(credential: Credential, request: CredentialCarrier): Promise<Principal | undefined> {
     switch (credential.kind) {
       case "malformed":
         throw refused("The Authorization header cannot be read.");
@@ -213,7 +212,7 @@ class SqlIdentity implements OpenedIdentity {
   }
 
   /** A session that has ended counts as none: the page must still be able to sign in. */
-  async #session(id: string, request: FastifyRequest): Promise<Principal | undefined> {
+  async #session(id: string, request: CredentialCarrier): Promise<Principal | undefined> {
     if (request.routeOptions.config.ignoreSession) return undefined;
     const principal = await this.#authenticator.bySession(id);
     if (!principal || safeMethods.has(request.method)) return principal;
