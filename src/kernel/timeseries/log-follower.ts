@@ -4,7 +4,7 @@ import { decodeLogBatch } from "./codec/log-batch.ts";
 import type { CommittedRow } from "./commit-queue.ts";
 import type { Generation } from "./generation.ts";
 import type { LogListeners } from "./log-listeners.ts";
-import type { LogNotice } from "./log-notice.ts";
+import type { LogNews } from "./log-notice.ts";
 import { LogWatch, type WatchOptions } from "./log-watch.ts";
 import { SharedRuns } from "./shared-runs.ts";
 import type { BucketHead, LogRow, Storage } from "./storage.ts";
@@ -25,8 +25,13 @@ export interface TailEvents {
 type Operations = CommittedRow["operations"];
 
 /** An empty row is one that could not be decoded. */
-const noticesOf = (bucket: number, operations: Operations): readonly LogNotice[] =>
-  operations.length > 0 ? operations : [{ kind: "missed", bucket }];
+const newsOf = (bucket: number, seq: number, operations: Operations): LogNews =>
+  operations.length > 0 ? { place: { bucket, seq }, notices: operations } : missedUpTo(bucket, seq);
+
+const missedUpTo = (bucket: number, seq: number): LogNews => ({
+  place: { bucket, seq },
+  notices: [{ kind: "missed", bucket }],
+});
 
 /**
  * Keeps the tail equal to the log, by one cursor per bucket. Rows are applied in the order of their numbers, without
@@ -101,6 +106,20 @@ export class LogFollower {
     return this.#catchingUp.run();
   }
 
+  /** See TimeSeries.recent. */
+  async *recent(): AsyncGenerator<LogNews> {
+    for (const { bucket, seq, compactedSeq } of await this.#storage.heads()) {
+      let at = compactedSeq;
+      yield missedUpTo(bucket, at);
+      for await (const row of this.#storage.log(bucket, at, seq)) {
+        if (this.#isGap(at, row.seq)) yield missedUpTo(bucket, row.seq - 1);
+        yield newsOf(bucket, row.seq, this.#decode(bucket, row));
+        at = row.seq;
+      }
+      if (this.#isGap(at, seq + 1)) yield missedUpTo(bucket, seq);
+    }
+  }
+
   /** Keeps trying to refresh, for as long as the database is away. */
   recover(): void {
     this.#watch.recover();
@@ -158,13 +177,13 @@ export class LogFollower {
         if (row.seq <= this.cursor(bucket)) continue;
         if (this.#isGap(this.cursor(bucket), row.seq)) {
           if (!withGaps) return false;
-          this.#listeners.tell([{ kind: "missed", bucket }]);
+          this.#listeners.tell(missedUpTo(bucket, row.seq - 1));
         }
         this.#take(bucket, row.seq, this.#decode(bucket, row));
       }
       if (this.#isGap(this.cursor(bucket), seq + 1)) {
         if (!withGaps) return false;
-        this.#listeners.tell([{ kind: "missed", bucket }]);
+        this.#listeners.tell(missedUpTo(bucket, seq));
       }
       this.#cursors[bucket] = Math.max(seq, this.cursor(bucket));
     }
@@ -175,7 +194,7 @@ export class LogFollower {
   #take(bucket: number, seq: number, operations: Operations): void {
     this.#tail.apply(operations);
     this.#cursors[bucket] = seq;
-    if (this.#listeners.any) this.#listeners.tell(noticesOf(bucket, operations));
+    if (this.#listeners.any) this.#listeners.tell(newsOf(bucket, seq, operations));
   }
 
   /** Only where other nodes compact: a cut-off compaction on SQLite leaves the end of the log, which is all there is. */
@@ -199,7 +218,7 @@ export class LogFollower {
   async #replace(heads: readonly BucketHead[], withGaps: boolean): Promise<boolean> {
     const missed = heads.some(({ bucket, compactedSeq }) => compactedSeq > this.cursor(bucket));
     const staged = this.#tail.stage();
-    const news: LogNotice[] = [];
+    const news: LogNews[] = [];
     this.#replacing = true;
     try {
       if (missed) await this.#storage.loadMarks();
@@ -213,12 +232,12 @@ export class LogFollower {
           const operations = this.#decode(bucket, row);
           for (const operation of operations) staged.apply(operation);
           if (row.seq > this.cursor(bucket) && this.#listeners.any)
-            news.push(...noticesOf(bucket, operations));
+            news.push(newsOf(bucket, row.seq, operations));
           at = row.seq;
         }
         missing ||= this.#isGap(at, (upTo[i] ?? 0) + 1);
         if (!withGaps && this.#isGap(at, (upTo[i] ?? 0) + 1)) return false;
-        if (missing) news.push({ kind: "missed", bucket });
+        if (missing) news.push(missedUpTo(bucket, upTo[i] ?? 0));
       }
       for (const generation of this.#tail.generations) this.#events.compacted(generation);
       this.#tail.replace(staged);
@@ -227,7 +246,7 @@ export class LogFollower {
         this.#floors[bucket] = compactedSeq;
       }
       if (missed) this.#events.restarted();
-      this.#listeners.tell(news);
+      for (const row of news) this.#listeners.tell(row);
       return true;
     } finally {
       this.#replacing = false;

@@ -1,5 +1,5 @@
 import type { Log } from "../observe/log.ts";
-import type { LogListener, LogNotice } from "./log-notice.ts";
+import type { LogListener, LogNews, LogNotice, LogPlace } from "./log-notice.ts";
 
 /** Those who want to know what comes into the log. */
 export class LogListeners {
@@ -17,19 +17,19 @@ export class LogListeners {
   /** @returns ends it */
   add(listener: LogListener): () => void {
     // A function of its own, so that the same listener may be given twice.
-    const own: LogListener = (notice) => listener(notice);
+    const own: LogListener = (notice, place) => listener(notice, place);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }
 
-  tell(notices: readonly LogNotice[]): void {
+  tell({ place, notices }: LogNews): void {
     if (!this.any) return;
-    for (const notice of notices) for (const listener of this.#listeners) this.#call(listener, notice);
+    for (const notice of notices) for (const listener of this.#listeners) this.#call(listener, notice, place);
   }
 
-  #call(listener: LogListener, notice: LogNotice): void {
+  #call(listener: LogListener, notice: LogNotice, place: LogPlace): void {
     try {
-      listener(notice);
+      listener(notice, place);
     } catch (error) {
       this.#log.error({ err: error, notice: notice.kind }, "a listener to the time-series log failed");
     }

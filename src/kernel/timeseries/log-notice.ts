@@ -14,4 +14,17 @@ export type LogNotice =
    */
   | { readonly kind: "missed"; readonly bucket: number };
 
-export type LogListener = (notice: LogNotice) => void;
+/** Row of the log: within a bucket numbers follow one another in the order of commits, the same on every node. */
+export interface LogPlace {
+  readonly bucket: number;
+  readonly seq: number;
+}
+
+/** `place`: of the row that holds it; of the last one that was missed. */
+export type LogListener = (notice: LogNotice, place: LogPlace) => void;
+
+/** All that one row of the log did, in order. */
+export interface LogNews {
+  readonly place: LogPlace;
+  readonly notices: readonly LogNotice[];
+}

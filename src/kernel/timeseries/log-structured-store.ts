@@ -9,7 +9,7 @@ import { RangeEdits } from "./edits/stream-edits.ts";
 import type { Horizons } from "./horizons.ts";
 import { LogFollower, type TailEvents } from "./log-follower.ts";
 import { LogListeners } from "./log-listeners.ts";
-import type { LogListener } from "./log-notice.ts";
+import type { LogListener, LogNews } from "./log-notice.ts";
 import type { WatchOptions } from "./log-watch.ts";
 import { Retention } from "./retention.ts";
 import type { StreamRetention } from "./retention-contract.ts";
@@ -138,6 +138,10 @@ export class LogStructuredStore implements TimeSeries {
 
   follow(listener: LogListener): () => void {
     return this.#listeners.add(listener);
+  }
+
+  recent(): AsyncGenerator<LogNews> {
+    return this.#follower.recent();
   }
 
   stats(): StoreStats {

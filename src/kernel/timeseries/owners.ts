@@ -5,7 +5,8 @@ import type { Stream } from "./types.ts";
 
 /**
  * What the feature that owns streams says about them. Decided from the row of the catalogue and the principal alone,
- * so that a list of thousands of streams needs no further look-up.
+ * so that a list of thousands of streams needs no further look-up; and from what the principal may, not from who it
+ * is, so that those with the same rights can be sent the same (kernel/live).
  */
 export interface StreamOwner {
   /** Whether the principal may see the stream and its points. */

@@ -2,7 +2,7 @@ import type { Tx } from "../database/engine.ts";
 import type { Micros } from "../time.ts";
 import type { BucketQuery, BucketTable } from "./buckets/query.ts";
 import type { StreamEdits } from "./edits/contract.ts";
-import type { LogListener } from "./log-notice.ts";
+import type { LogListener, LogNews } from "./log-notice.ts";
 import type { StreamRetention } from "./retention-contract.ts";
 import type {
   Point,
@@ -79,6 +79,12 @@ export interface TimeSeries extends AsyncDisposable {
    * @returns ends it
    */
   follow(listener: LogListener): () => void;
+
+  /**
+   * What is still in the log, bucket by bucket, each beginning with a `missed` up to where the log begins: of what was
+   * told before a restart, the newest part.
+   */
+  recent(): AsyncIterable<LogNews>;
 
   /**
    * Where the raw points of the stream begin: older ones have expired (or are about to) and are refused.
