@@ -1,4 +1,5 @@
 import { datapoints } from "./features/datapoints/index.ts";
+import { live as livePush } from "./features/live/index.ts";
 import { streams } from "./features/streams/index.ts";
 import { createChangeLog } from "./kernel/changes/change-log.ts";
 import { changesMigrations } from "./kernel/changes/migrations.ts";
@@ -14,6 +15,7 @@ import { openIdentity } from "./kernel/identity/open.ts";
 import { registerIdentityRoutes } from "./kernel/identity/routes.ts";
 import { leaseMigrations } from "./kernel/jobs/lease.ts";
 import type { Feature, InstalledFeature, Kernel } from "./kernel/kernel.ts";
+import { openLive } from "./kernel/live/open.ts";
 import { mqttMigrations } from "./kernel/mqtt/migrations.ts";
 import { openMqtt } from "./kernel/mqtt/open.ts";
 import { Health } from "./kernel/observe/health.ts";
@@ -28,7 +30,7 @@ import { summarise, urlsOf } from "./summary.ts";
 import { version } from "./version.ts";
 
 /** Everything the product can do; the order is that of installation. */
-const features: readonly Feature[] = [datapoints, streams];
+const features: readonly Feature[] = [datapoints, streams, livePush];
 
 /** All steps of the schema, in the order they run. */
 export const allMigrations: Migrations = {
@@ -90,6 +92,8 @@ export async function startServer(config: Config, parts: ServerParts): Promise<S
   );
   if (config.identity.superuser) await identity.ensureSuperuser(config.identity.superuser);
   const timeseries = opened.use(await openTimeSeries({ database, log, clock, metrics }));
+  const streamOwners = new StreamOwners();
+  const live = opened.use(openLive({ timeseries, changes, owners: streamOwners, log, metrics }));
   const mqtt = opened.use(await openMqtt({ config, folder, database, identity, log, metrics, clock }));
   const server = await createHttp({
     config: config.http,
@@ -112,9 +116,10 @@ export async function startServer(config: Config, parts: ServerParts): Promise<S
     clock,
     database,
     timeseries,
-    streamOwners: new StreamOwners(),
+    streamOwners,
     identity,
     changes,
+    live,
     mqtt,
     http: server.app,
     metrics,
@@ -135,6 +140,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<S
     kernel,
     close: async () => {
       health.drain();
+      live.drain();
       // Nothing new comes in before the parts it needs go away; what came in is answered and acknowledged.
       await Promise.all([server.close(), mqtt[Symbol.asyncDispose]()]);
       await running.disposeAsync();

@@ -3,6 +3,7 @@ import type { Config } from "./config/config.ts";
 import type { Database, Migrations } from "./database/engine.ts";
 import type { Http } from "./http/http.ts";
 import type { Identity } from "./identity/identity.ts";
+import type { Live } from "./live/live.ts";
 import type { MqttLink } from "./mqtt/link.ts";
 import type { Health } from "./observe/health.ts";
 import type { Log } from "./observe/log.ts";
@@ -22,6 +23,7 @@ export interface Kernel {
   readonly streamOwners: StreamOwners;
   readonly identity: Identity;
   readonly changes: ChangeLog;
+  readonly live: Live;
   readonly mqtt: MqttLink;
   readonly http: Http;
   readonly metrics: Metrics;

@@ -7,6 +7,7 @@ import { Discovered } from "./discovered.ts";
 import { Figures } from "./figures.ts";
 import { Ingest } from "./ingest.ts";
 import { Intake } from "./intake.ts";
+import { datapointTopics } from "./live-topics.ts";
 import { Maps } from "./maps.ts";
 import { registerMessageRoutes } from "./message-routes.ts";
 import { Messages } from "./messages.ts";
@@ -38,6 +39,7 @@ async function install(kernel: Kernel): Promise<InstalledFeature> {
   const { config, database, changes, clock, log, metrics, mqtt, timeseries } = kernel;
   await using parts = new AsyncDisposableStack();
   kernel.streamOwners.register(streamOwner, datapointStreams(kernel));
+  kernel.live.register(streamOwner, datapointTopics(kernel));
   const figures = new Figures(metrics, log, clock);
   const maps = new Maps({ link: mqtt, database, figures, log });
   const topics = parts.use(

@@ -197,6 +197,24 @@ export async function listActiveStreams(
   return rows.flatMap(({ id, stream }) => (stream === null ? [] : [{ id, stream }]));
 }
 
+/** The connector's name by the datapoint's id, of those that exist. */
+export async function connectorNamesOf(
+  db: Queryable,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  const names = new Map<number, string>();
+  for (const part of chunks(ids, idsPerStatement)) {
+    const rows = await tables(db)
+      .selectFrom("datapoints")
+      .innerJoin("connectors", "connectors.id", "datapoints.connector_id")
+      .select(["datapoints.id", "connectors.name"])
+      .where("datapoints.id", "in", part)
+      .execute();
+    for (const { id, name } of rows) names.set(id, name);
+  }
+  return names;
+}
+
 export interface DatapointCounts {
   readonly available: number;
   readonly active: number;

@@ -8,6 +8,7 @@ export interface Config {
   readonly mqtt: MqttConfig;
   readonly database: DatabaseConfig;
   readonly identity: IdentityConfig;
+  readonly live: LiveConfig;
   readonly log: LogConfig;
   readonly extensions: { readonly control: boolean; readonly history: boolean };
   /** How long commands that have ended are kept. Milliseconds. */
@@ -64,6 +65,12 @@ export interface IdentityConfig {
   readonly secret?: string;
   /** Made at the start when missing. */
   readonly superuser?: { readonly name: string; readonly password: string; readonly email: string };
+}
+
+/** How many live connections there may be. */
+export interface LiveConfig {
+  readonly total: number;
+  readonly perAccount: number;
 }
 
 export interface LogConfig {

@@ -39,6 +39,7 @@ test("nothing set gives the documented defaults", () => {
     mqtt: { kind: "embedded", host: "0.0.0.0", port: 1883, anonymous: false },
     database: { engine: "sqlite", file: join(empty.path, "data", "busbar.db") },
     identity: {},
+    live: { total: 5000, perAccount: 500 },
     log: { level: "info" },
     commands: { keepMillis: 90 * 86_400_000 },
     extensions: { control: true, history: true },

@@ -32,6 +32,10 @@ export function loadConfig(env: Environment, folder: string): Loaded {
     mqtt: mqtt(settings),
     database: chosen.database,
     identity: identity(settings),
+    live: {
+      total: settings.wholeNumber("BUSBAR_LIVE_CONNECTIONS", 1, 100_000),
+      perAccount: settings.wholeNumber("BUSBAR_LIVE_CONNECTIONS_PER_ACCOUNT", 1, 100_000),
+    },
     log: log(settings),
     commands: { keepMillis: settings.wholeNumber("BUSBAR_COMMANDS_KEEP_DAYS", 1, 36_500) * 86_400_000 },
     extensions: {

@@ -228,6 +228,18 @@ export const variables = {
     default: "90",
     description: "How long `/commands/` remembers what was sent to actuators and what became of it",
   },
+  BUSBAR_LIVE_CONNECTIONS: {
+    group: "behaviour",
+    type: "number",
+    default: "5000",
+    description: "How many live connections (`/ws/`, `/stream/`) there may be at once",
+  },
+  BUSBAR_LIVE_CONNECTIONS_PER_ACCOUNT: {
+    group: "behaviour",
+    type: "number",
+    default: "500",
+    description: "How many of them one account may have",
+  },
   LOGLEVEL: {
     group: "behaviour",
     type: "text",

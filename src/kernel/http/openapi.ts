@@ -77,6 +77,7 @@ const tags = [
     description: "The programs that speak with devices, and what they tell about themselves.",
   },
   { name: "Streams", description: "The numbers over time of every feature: catalogue, charts, exports." },
+  { name: "Live", description: "What comes in, pushed as it comes." },
   { name: "Accounts", description: "Users, groups, rights, tokens, sessions, and the log of all changes." },
   { name: "System", description: "Health, figures, version and this document." },
 ] as const;
