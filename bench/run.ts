@@ -1,4 +1,4 @@
-/** `npm run bench -- [--quick] [--only=store,mqtt,http] [--postgres]`: measures and prints one table. Loopback only; ends by itself. */
+/** `npm run bench -- [--quick] [--only=store,mqtt,live,http] [--postgres]`: measures and prints one table. Loopback only; ends by itself. */
 import { parseArgs } from "node:util";
 import { startPostgres } from "../test/services/postgres.ts";
 import { temporaryFolder } from "../test/services/service.ts";
@@ -9,6 +9,7 @@ import type { Bench } from "./server.ts";
 const parts = {
   store: async (bench) => (await import("./store-part.ts")).storeFigures(bench),
   mqtt: async (bench) => (await import("./mqtt.ts")).mqttFigures(bench),
+  live: async (bench) => (await import("./live.ts")).liveFigures(bench),
   http: async (bench) => (await import("./http.ts")).httpFigures(bench),
 } satisfies Record<string, (bench: Bench) => Promise<readonly Figure[]>>;
 
