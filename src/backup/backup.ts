@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { countDays, type Day, dayOf, eachDay, endOf, startOf } from "./days.ts";
 import type { Fetch } from "./fetch.ts";
 import { chunkFile, extraFile, isFolder, type Kind, kinds, metadataFile, writePacked } from "./files.ts";
+import { saveGuards } from "./guards.ts";
 import { indented } from "./indent.ts";
 import { CannotBegin, type ExitCode, exitCodes, type Report, type Settings, Shortcomings } from "./run.ts";
 import { checkTarget, extraLists, findList, getList, offeredKinds } from "./server-lists.ts";
@@ -11,6 +12,7 @@ import { CannotGoOn, Threads } from "./threads.ts";
 
 interface Identified {
   readonly id: number;
+  readonly type?: string;
 }
 
 /** Writes metadata, and a file per day, datapoint and kind that is not there yet. */
@@ -43,7 +45,10 @@ async function saveMetadata(target: Target, folder: string, report: Report): Pro
       const list = await findList<Identified>(target, path);
       if (!list) continue;
       await writePacked(join(folder, extraFile(name, today)), [indented(list)]);
-      if (name === "datapoints") for (const { id } of list) ids.add(id);
+      if (name !== "datapoints") continue;
+      for (const { id } of list) ids.add(id);
+      const actuators = list.filter(({ type }) => type === "actuator").map(({ id }) => id);
+      await saveGuards(target, folder, today, actuators);
     }
   }
   report.line(`${active.length} active datapoints, ${ids.size - active.length} others.`);

@@ -22,6 +22,8 @@ export const chunkFile = (day: Day, id: number, kind: Kind): string =>
 export const isFolder = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
+export const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+
 /** The day of the newest metadata file, going by the names. */
 export function newestBackup(folder: string): Day | undefined {
   const days = readdirSync(folder).flatMap(

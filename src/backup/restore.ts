@@ -1,4 +1,5 @@
 import { isFolder } from "./files.ts";
+import { restoreGuards } from "./guards.ts";
 import { Placing } from "./placing.ts";
 import { MessageRestore } from "./restore-messages.ts";
 import { CannotBegin, type ExitCode, exitCodes, type Report, type Settings, Shortcomings } from "./run.ts";
@@ -52,6 +53,12 @@ async function restoreAll(
     target,
   );
   if (ending !== exitCodes.done) return ending;
-  await restoreActivity(target, placing.placed, saved.isFull, report);
+  // A guard rail may need an active sensor, and no actuator should be active without its guard rails.
+  const [sensors, actuators] = ["sensor", "actuator"].map((type) =>
+    placing.placed.filter((one) => one.saved.type === type),
+  );
+  await restoreActivity(target, sensors ?? [], saved.isFull, report);
+  await restoreGuards(target, settings.folder, saved.day, { placed: placing.placed, shortcomings });
+  await restoreActivity(target, actuators ?? [], saved.isFull, report);
   return shortcomings.count > 0 ? exitCodes.incomplete : exitCodes.done;
 }

@@ -61,19 +61,24 @@ async function fill(app: TestApp): Promise<void> {
   });
   const planned = { schedule: [{ ...interval, value: "2" }], timestamp: day };
   await app.json("PUT", `${actuator}/schedule/`, { body: [planned] });
+  const guard = { max: 2, feedback: { datapoint: ids[2], tolerance: 0, deadline: 5 } };
+  await app.json("PUT", `${actuator}/guard/`, { body: guard, status: 201 });
   // The rules came after the values.
   const rules = { data_format: "continuous_numeric", min_value: 0, max_value: 10 };
   await app.json("PATCH", `/datapoint/${ids[5]}/`, { body: rules });
 }
 
 async function stateOf(app: TestApp) {
-  type Row = { id: number; connector: { name: string }; topics?: unknown };
+  type Row = { id: number; type: string; connector: { name: string }; topics?: unknown };
   const datapoints = await app.json<Row[]>("GET", "/datapoint/?is_active=all&detail=full");
   const connectors = await app.json<{ name: string }[]>("GET", "/connector/");
   const messages = datapoints.flatMap(({ id }) =>
     ["value", "setpoint", "schedule"].map((kind) => app.json("GET", `/datapoint/${id}/${kind}/`)),
   );
+  const actuator = datapoints.find(({ type }) => type === "actuator");
+  const guards = actuator ? [await app.json("GET", `/datapoint/${actuator.id}/guard/`)] : [];
   return {
+    guards,
     connectors: connectors.map(({ name }) => name).sort(),
     datapoints: datapoints.map(({ id: _id, topics: _topics, ...rest }) => rest),
     messages: await Promise.all(messages),
@@ -151,6 +156,6 @@ describeEachEngine("backup and restore", (engine) => {
     const refused = await run(["simple_db_backup", "-r", "--yes"], target, folder.path);
     expect(refused.code).toBe(4);
     expect(refused.err).toContain("created only with --force-datapoint-creation");
-    expect(await stateOf(target)).toEqual({ connectors: [], datapoints: [], messages: [] });
+    expect(await stateOf(target)).toEqual({ guards: [], connectors: [], datapoints: [], messages: [] });
   });
 });

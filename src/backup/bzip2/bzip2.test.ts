@@ -94,20 +94,20 @@ describe("bzip2", () => {
     expect((await unpacked(Buffer.from(hex, "hex"))).toString()).toBe(text);
   });
 
-  it("refuses whatever is cut or altered, and never ends otherwise", async () => {
-    const file = packed(dayOfValues().subarray(0, 5_000));
+  it("refuses whatever is cut, and never gives out something else for what is altered", async () => {
+    const text = dayOfValues().subarray(0, 5_000);
+    const file = packed(text);
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 0, max: file.length - 1 }),
         fc.integer({ min: 1, max: 255 }),
-        fc.boolean(),
-        async (at, change, cut) => {
-          const damaged = Buffer.from(cut ? file.subarray(0, at) : file);
-          // The last byte has padding of which nobody cares.
-          if (!cut)
-            damaged[Math.min(at, file.length - 2)] =
-              (damaged[Math.min(at, file.length - 2)] as number) ^ change;
-          await expect(unpacked(damaged)).rejects.toThrow(CorruptBzip2);
+        async (at, change) => {
+          await expect(unpacked(file.subarray(0, at))).rejects.toThrow(CorruptBzip2);
+          const altered = Buffer.from(file);
+          altered[at] = (altered[at] as number) ^ change;
+          // Some bits say nothing about the bytes, like another size of blocks that is large enough.
+          const outcome = await unpacked(altered).catch((error: unknown) => error);
+          if (!(outcome instanceof CorruptBzip2)) expect(outcome).toEqual(text);
         },
       ),
     );
