@@ -58,14 +58,45 @@ const routes: readonly Route[] = [
   { method: "GET", path: "/connector/{c}/", right: "view_connector", status: 200 },
   { method: "PATCH", path: "/connector/{c}/", right: "change_connector", body: {}, status: 200 },
   { method: "GET", path: "/connector/{c}/logs/", right: "view_connectorlogentry", status: 200 },
+  { method: "GET", path: "/controller/", right: "view_controller", status: 200 },
+  { method: "POST", path: "/controller/", right: "add_controller", body: { name: "new" }, status: 201 },
+  { method: "GET", path: "/controller/{k}/", right: "view_controller", status: 200 },
+  { method: "PUT", path: "/controller/{k}/", right: "change_controller", body: { name: "k" }, status: 200 },
+  { method: "PATCH", path: "/controller/{k}/", right: "change_controller", body: {}, status: 200 },
+  { method: "GET", path: "/controlled_datapoint/", right: "view_controlleddatapoint", status: 200 },
+  {
+    method: "POST",
+    path: "/controlled_datapoint/",
+    right: "add_controlleddatapoint",
+    body: { controller: 0, sensor_datapoint: 0, actuator_datapoint: 0 },
+    status: 400,
+  },
+  { method: "GET", path: "/controlled_datapoint/{p}/", right: "view_controlleddatapoint", status: 200 },
+  {
+    method: "PUT",
+    path: "/controlled_datapoint/{p}/",
+    right: "change_controlleddatapoint",
+    body: { controller: 0, sensor_datapoint: 0, actuator_datapoint: 0 },
+    status: 400,
+  },
+  {
+    method: "PATCH",
+    path: "/controlled_datapoint/{p}/",
+    right: "change_controlleddatapoint",
+    body: {},
+    status: 200,
+  },
+  { method: "DELETE", path: "/controlled_datapoint/{p}/", right: "delete_controlleddatapoint", status: 204 },
+  { method: "DELETE", path: "/controller/{k}/", right: "delete_controller", status: 204 },
   { method: "DELETE", path: "/datapoint/{d}/", right: "delete_datapoint", status: 204 },
   { method: "DELETE", path: "/connector/{c}/", right: "delete_connector", status: 204 },
 ];
 
 describe("who may do what", () => {
   let app: TestApp;
-  const ids = { d: 0, c: 0 };
-  const path = (route: Route) => route.path.replace("{d}", String(ids.d)).replace("{c}", String(ids.c));
+  /** An actuator, its connector, a controller, and what is given to it. */
+  const ids: Record<string, number> = {};
+  const path = (route: Route) => route.path.replace(/\{(\w)\}/g, (_, name: string) => String(ids[name]));
   const password = "Different-horse-7";
 
   const user = async (name: string, permissions: readonly string[]): Promise<Credentials> => {
@@ -75,11 +106,18 @@ describe("who may do what", () => {
 
   beforeAll(async () => {
     app = await startTestApp();
-    const body = [{ connector: { name: "c" }, key_in_connector: "k", type: "actuator" }];
-    const [created] = await app.json<{ id: number }[]>("POST", "/datapoint/", { body, status: 201 });
+    const one = async (url: string, body: unknown) => {
+      const created = await app.json<{ id: number } | { id: number }[]>("POST", url, { body, status: 201 });
+      return [created].flat()[0]?.id ?? 0;
+    };
+    const item = (type: string) => [{ connector: { name: "c" }, key_in_connector: "k", type }];
+    ids["d"] = await one("/datapoint/", item("actuator"));
     const [connector] = await app.json<{ id: number }[]>("GET", "/connector/");
-    ids.d = created?.id ?? 0;
-    ids.c = connector?.id ?? 0;
+    ids["c"] = connector?.id ?? 0;
+    ids["k"] = await one("/controller/", { name: "k" });
+    const sensor = await one("/datapoint/", item("sensor"));
+    const pair = { controller: ids["k"], sensor_datapoint: sensor, actuator_datapoint: ids["d"] };
+    ids["p"] = await one("/controlled_datapoint/", pair);
   });
   afterAll(() => app?.[Symbol.asyncDispose]());
 

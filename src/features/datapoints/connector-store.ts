@@ -3,7 +3,8 @@ import { sql } from "kysely";
 import type { Queryable, Tx } from "../../kernel/database/engine.ts";
 import { notFound } from "../../kernel/errors.ts";
 import type { Millis } from "../../kernel/time.ts";
-import type { Connector } from "./model.ts";
+import { type Connector, mapTopic } from "./model.ts";
+import { removeClearings } from "./retained-store.ts";
 import { chunks, connectorOf, tables } from "./tables.ts";
 
 const idsPerStatement = 1000;
@@ -50,8 +51,7 @@ export async function insertConnectors(
   for (const part of chunks(names, rowsPerStatement)) {
     const rows = part.map((name) => ({ name, added: now, last_changed: now }));
     await tables(tx).insertInto("connectors").values(rows).execute();
-    const topics = part.map((name) => `${name}/datapoint_map`);
-    await tables(tx).deleteFrom("datapoint_map_clearings").where("topic", "in", topics).execute();
+    await removeClearings(tx, part.map(mapTopic));
   }
   const byName = new Map((await findConnectorsByName(tx, names)).map((row) => [row.name, row]));
   return names.flatMap((name) => byName.get(name) ?? []);
@@ -186,20 +186,3 @@ export async function listLogs(db: Queryable, filter: LogFilter): Promise<readon
 /** Case-insensitive; % and _ have no meaning of their own. */
 export const containsText = (column: string, text: string) =>
   sql<boolean>`lower(${sql.ref(column)}) like lower(${`%${text.replace(/[\\%_]/g, "\\$&")}%`}) escape '\\'`;
-
-export async function addClearings(tx: Tx, topics: readonly string[], now: Millis): Promise<void> {
-  await tables(tx)
-    .insertInto("datapoint_map_clearings")
-    .values(topics.map((topic) => ({ topic, since: now })))
-    .onConflict((conflict) => conflict.column("topic").doNothing())
-    .execute();
-}
-
-export async function listClearings(db: Queryable): Promise<readonly string[]> {
-  const rows = await tables(db).selectFrom("datapoint_map_clearings").select("topic").execute();
-  return rows.map((row) => row.topic);
-}
-
-export async function removeClearing(tx: Tx, topic: string): Promise<void> {
-  await tables(tx).deleteFrom("datapoint_map_clearings").where("topic", "=", topic).execute();
-}

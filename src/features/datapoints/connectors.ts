@@ -4,7 +4,6 @@ import { isUniqueViolation } from "../../kernel/database/faults.ts";
 import { Problem } from "../../kernel/errors.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import {
-  addClearings,
   deleteConnector,
   findConnectorsByName,
   getConnector,
@@ -13,8 +12,9 @@ import {
   renameConnector,
 } from "./connector-store.ts";
 import type { Discovered } from "./discovered.ts";
-import { type Connector, connectorNameFault, mapTopic } from "./model.ts";
+import { type Connector, connectorNameFault, emptyMap, mapTopic } from "./model.ts";
 import { refuseFields } from "./refusals.ts";
+import { addClearings } from "./retained-store.ts";
 import { listByKey } from "./store.ts";
 import { removeDatapoints } from "./streams.ts";
 import { shorten } from "./texts.ts";
@@ -63,7 +63,7 @@ export class Connectors {
       await checkFree(tx, name);
       const now = this.#kernel.clock.now();
       await renameConnector(tx, id, name, now);
-      await addClearings(tx, [mapTopic(before.name)], now);
+      await addClearings(tx, [{ topic: mapTopic(before.name), payload: emptyMap }], now);
       const after = await getConnector(tx, id);
       await this.#kernel.changes.record(tx, [connectorChange(actor, before, after)]);
       return after;
@@ -78,7 +78,8 @@ export class Connectors {
       check(connector);
       await removeDatapoints(tx, this.#kernel, await listByKey(tx, id), actor);
       await deleteConnector(tx, id);
-      await addClearings(tx, [mapTopic(connector.name)], this.#kernel.clock.now());
+      const clearing = { topic: mapTopic(connector.name), payload: emptyMap };
+      await addClearings(tx, [clearing], this.#kernel.clock.now());
       await this.#kernel.changes.record(tx, [connectorChange(actor, connector, undefined)]);
     });
   }

@@ -6,7 +6,13 @@ import type { MessageKind } from "./model.ts";
 import { shorten } from "./texts.ts";
 
 /** Topics of one connector, as the figures name them: one name for the messages of a kind of all its datapoints. */
-export type TopicKind = "logs" | "heartbeat" | "available_datapoints" | "datapoint_map" | MessageTopic;
+export type TopicKind =
+  | "logs"
+  | "heartbeat"
+  | "available_datapoints"
+  | "datapoint_map"
+  | "controlled_datapoints"
+  | MessageTopic;
 export type MessageTopic = `messages/+/${MessageKind}`;
 
 /** Counts per connector; plain fields, since the hot path adds to them for each message. */
@@ -25,6 +31,7 @@ const noCounts = (): Record<TopicKind, number> => ({
   heartbeat: 0,
   available_datapoints: 0,
   datapoint_map: 0,
+  controlled_datapoints: 0,
   "messages/+/value": 0,
   "messages/+/setpoint": 0,
   "messages/+/schedule": 0,
@@ -67,6 +74,8 @@ export class Figures {
   unwanted = 0;
   /** Retained values that were not newer than what the stream had. */
   replayed = 0;
+  /** Lists for controllers. */
+  readonly controllers = new ConnectorFigures("");
   /** From connectors that are not added. */
   readonly strangers = new ConnectorFigures("");
 
@@ -109,7 +118,7 @@ export class Figures {
   }
 
   #register(metrics: Metrics): void {
-    const all = (): ConnectorFigures[] => [...this.#connectors.values(), this.strangers];
+    const all = (): ConnectorFigures[] => [...this.#connectors.values(), this.strangers, this.controllers];
     this.#registerByConnector(metrics, all, "received");
     this.#registerByConnector(metrics, all, "published");
     const malformed = this.#malformed;

@@ -3,18 +3,20 @@ import type { Feature, InstalledFeature, Kernel } from "../../kernel/kernel.ts";
 import { installCommands } from "./commands/install.ts";
 import { registerConnectorRoutes } from "./connector-routes.ts";
 import { Connectors } from "./connectors.ts";
+import { installControllers } from "./controllers/install.ts";
 import { Discovered } from "./discovered.ts";
 import { Figures } from "./figures.ts";
 import { Ingest } from "./ingest.ts";
 import { Intake } from "./intake.ts";
 import { datapointTopics } from "./live-topics.ts";
-import { Maps } from "./maps.ts";
 import { registerMessageRoutes } from "./message-routes.ts";
 import { Messages } from "./messages.ts";
 import { createDatapoints } from "./migrations/0001-datapoints.ts";
 import { addControl } from "./migrations/0002-control.ts";
 import { createCommands } from "./migrations/0010-commands.ts";
 import { createGuards } from "./migrations/0011-guards.ts";
+import { createControllers } from "./migrations/0003-controllers.ts";
+import { RetainedTopics } from "./retained.ts";
 import { resources } from "./route-config.ts";
 import { registerDatapointRoutes } from "./routes.ts";
 import { Datapoints } from "./service.ts";
@@ -30,6 +32,7 @@ export const datapoints: Feature = {
     "datapoints/0002-control": addControl,
     "datapoints/0010-commands": createCommands,
     "datapoints/0011-guards": createGuards,
+    "datapoints/0003-controllers": createControllers,
   },
   resources,
   install: (kernel) => install(kernel),
@@ -41,10 +44,9 @@ async function install(kernel: Kernel): Promise<InstalledFeature> {
   kernel.streamOwners.register(streamOwner, datapointStreams(kernel));
   kernel.live.register(streamOwner, datapointTopics(kernel));
   const figures = new Figures(metrics, log, clock);
-  const maps = new Maps({ link: mqtt, database, figures, log });
-  const topics = parts.use(
-    new Topics({ database, link: mqtt, maps, figures, log, control: config.extensions.control }),
-  );
+  const retained = new RetainedTopics({ link: mqtt, database, log });
+  const { control } = config.extensions;
+  const topics = parts.use(new Topics({ database, link: mqtt, retained, figures, log, control }));
   parts.defer(changes.subscribe(topics.follow));
   const discovered = new Discovered();
   const intake = parts.use(
@@ -63,13 +65,14 @@ async function install(kernel: Kernel): Promise<InstalledFeature> {
   registerDatapointRoutes(kernel, new Datapoints(kernel, topics), prefix);
   registerMessageRoutes(kernel, new Messages(kernel, sending.commands), prefix);
   registerConnectorRoutes(kernel, new Connectors(kernel, topics, discovered), discovered, prefix);
+  if (control) parts.use(await installControllers(kernel, { retained, figures, prefix }));
   await completeStreams(kernel);
   // The link wants to know the subscriptions before it connects.
   await topics.settle();
   const installed = parts.move();
   return {
     start: async () => {
-      await mqtt.start({ onMessage: ingest.take, onReady: () => maps.ready() });
+      await mqtt.start({ onMessage: ingest.take, onReady: () => retained.ready() });
       await sending.start();
     },
     [Symbol.asyncDispose]: () => installed.disposeAsync(),

@@ -138,6 +138,9 @@ export function datapointMap(connector: string, active: readonly MappedDatapoint
   return JSON.stringify({ sensor, actuator });
 }
 
+/** For a connector without active datapoints, and on topics no longer in use. */
+export const emptyMap = datapointMap("", []);
+
 const lowestBefore: Millis = 5e11;
 const highestAfter: Millis = 1e11;
 

@@ -14,6 +14,8 @@ export const resources = [
   "datapointlastschedule",
   "datapointguard",
   "command",
+  "controller",
+  "controlleddatapoint",
 ] as const;
 
 /** Configuration of a route of this surface. `object` names the path parameter with the object's id. */

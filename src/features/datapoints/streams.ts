@@ -4,6 +4,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { StreamId } from "../../kernel/timeseries/types.ts";
 import { setStreams } from "./bulk-updates.ts";
 import { lockConnectors } from "./connector-store.ts";
+import { removePairsOf } from "./controllers/pairs.ts";
 import { type Datapoint, kindsOf, type MessageKind, messageKinds } from "./model.ts";
 import { deleteDatapoints, listWithoutControl } from "./store.ts";
 import { datapointChange } from "./views.ts";
@@ -80,10 +81,9 @@ export async function removeDatapoints(
     tx,
     datapoints.flatMap(({ streams }) => messageKinds.flatMap((kind) => streams[kind] ?? [])),
   );
-  await deleteDatapoints(
-    tx,
-    datapoints.map(({ id }) => id),
-  );
+  const ids = datapoints.map(({ id }) => id);
+  await removePairsOf(tx, { changes }, ids, actor);
+  await deleteDatapoints(tx, ids);
   await changes.record(
     tx,
     datapoints.map((datapoint) => datapointChange(actor, datapoint, undefined)),

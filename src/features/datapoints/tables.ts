@@ -39,7 +39,16 @@ export type DatapointTables = {
     setpoint_stream: number | null;
     schedule_stream: number | null;
   };
-  datapoint_map_clearings: { topic: string; since: number };
+  controllers: { id: Generated<number>; name: string; topic: string };
+  controlled_datapoints: {
+    id: Generated<number>;
+    controller_id: number;
+    sensor_id: number;
+    actuator_id: number;
+    is_active: Bit;
+    builtin: Bit;
+  };
+  retained_clearings: { topic: string; payload: string; since: number };
 };
 
 /** The tables of this feature, for its stores only. */

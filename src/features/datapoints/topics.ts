@@ -1,13 +1,13 @@
 import type { RecordedChange } from "../../kernel/changes/changes.ts";
 import type { Database } from "../../kernel/database/engine.ts";
-import { messageOf } from "../../kernel/errors.ts";
 import type { MqttLink } from "../../kernel/mqtt/link.ts";
 import type { Log } from "../../kernel/observe/log.ts";
 import type { StreamId } from "../../kernel/timeseries/types.ts";
 import { listConnectorNames } from "./connector-store.ts";
 import type { ConnectorFigures, Figures, MessageTopic } from "./figures.ts";
-import type { Maps } from "./maps.ts";
-import { datapointMap, kindsOf, type MessageKind, messageTopic, topicsOf } from "./model.ts";
+import { Following } from "./following.ts";
+import { datapointMap, kindsOf, type MessageKind, mapTopic, messageTopic, topicsOf } from "./model.ts";
+import type { RetainedTopics } from "./retained.ts";
 import { listRouted } from "./store.ts";
 
 /** Where the messages of one topic go. */
@@ -33,12 +33,10 @@ export interface Channel {
 /** Single-level wildcards: connectors that nobody has added are heard, too. Messages of datapoints are not among them. */
 export const discoveryFilters = ["+/heartbeat", "+/available_datapoints"] as const;
 
-const retryMs = 1000;
-
 export interface TopicsOptions {
   readonly database: Database;
   readonly link: MqttLink;
-  readonly maps: Maps;
+  readonly retained: RetainedTopics;
   readonly figures: Figures;
   readonly log: Log;
   /** Whether setpoints and schedules are taken. */
@@ -62,57 +60,46 @@ export class Topics implements Disposable {
   readonly #connectors = new Map<number, RoutedConnector>();
   /** Names of connectors whose active datapoints have changed. */
   readonly #changed = new Set<string>();
-  #pending = true;
-  #running: Promise<void> | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #following: Following;
 
   constructor(options: TopicsOptions) {
     this.#options = options;
+    this.#following = new Following(() => this.#work(), options.log, "topics could not be read");
   }
 
   /** To be called after each commit. */
   readonly follow = (change: RecordedChange): void => {
-    if (change.resource === "connector") this.#pending = true;
+    if (change.resource === "connector") this.#following.ask();
     else if (change.resource === "datapoint") {
       for (const name of affectedConnectors(change)) {
         this.#changed.add(name);
-        this.#pending = true;
+        this.#following.ask();
       }
     }
-    if (this.#pending && !this.#running) setImmediate(() => void this.settle());
   };
 
   /** Resolves when everything committed so far is in force here. Never rejects: what fails is tried again. */
   settle(): Promise<void> {
-    if (this.#pending) this.#running ??= this.#work();
-    return this.#running ?? Promise.resolve();
+    return this.#following.settle();
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#retry);
+    this.#following[Symbol.dispose]();
   }
 
   async #work(): Promise<void> {
-    while (this.#pending) {
-      this.#pending = false;
-      const changed = new Set(this.#changed);
-      this.#changed.clear();
-      try {
-        await this.#refresh(changed);
-      } catch (error) {
-        for (const name of changed) this.#changed.add(name);
-        this.#pending = true;
-        this.#options.log.warn({ error: messageOf(error) }, "topics could not be read; trying again");
-        this.#retry = setTimeout(() => void this.settle(), retryMs).unref();
-        break;
-      }
+    const changed = new Set(this.#changed);
+    this.#changed.clear();
+    try {
+      await this.#refresh(changed);
+    } catch (error) {
+      for (const name of changed) this.#changed.add(name);
+      throw error;
     }
-    // In the same turn as the last look at what is pending, so that nothing falls in between.
-    this.#running = undefined;
   }
 
   async #refresh(changed: ReadonlySet<string>): Promise<void> {
-    const { database, link, maps } = this.#options;
+    const { database, link, retained } = this.#options;
     const wanted = new Map((await listConnectorNames(database.read)).map(({ id, name }) => [id, name]));
     let left = false;
     for (const [id, { name }] of this.#connectors) {
@@ -123,11 +110,11 @@ export class Topics implements Disposable {
     for (const [id, name] of wanted)
       if (!this.#connectors.has(id) || changed.has(name)) await this.#load(id, name);
     link.setSubscriptions(new Set([...this.messages.keys(), ...this.channels.keys(), ...discoveryFilters]));
-    if (left) maps.clearRetired();
+    if (left) retained.clearRetired();
   }
 
   async #load(id: number, name: string): Promise<void> {
-    const { database, figures, maps, control } = this.#options;
+    const { database, figures, retained, control } = this.#options;
     const routed = await listRouted(database.read, id);
     const own = figures.of(name);
     this.#unroute(this.#connectors.get(id));
@@ -146,7 +133,9 @@ export class Topics implements Disposable {
       }
     }
     this.#connectors.set(id, { name, channels: [logs, heartbeat, available_datapoints], messages });
-    maps.want(name, datapointMap(name, routed));
+    retained.want(mapTopic(name), datapointMap(name, routed), () => {
+      figures.of(name).published.datapoint_map += 1;
+    });
   }
 
   #remove(id: number): void {
@@ -154,7 +143,7 @@ export class Topics implements Disposable {
     if (!connector) return;
     this.#unroute(connector);
     this.#connectors.delete(id);
-    this.#options.maps.forget(connector.name);
+    this.#options.retained.forget(mapTopic(connector.name));
     this.#options.figures.forget(connector.name);
   }
 
@@ -172,7 +161,7 @@ interface RecordedDatapoint {
 }
 
 /** Those whose map or subscriptions the change touches: not what concerns inactive datapoints, or other fields. */
-function affectedConnectors({ before, after }: RecordedChange): readonly string[] {
+export function affectedConnectors({ before, after }: RecordedChange): readonly string[] {
   const old = before as RecordedDatapoint | null;
   const now = after as RecordedDatapoint | null;
   const active = [old, now].filter((datapoint) => datapoint?.is_active === true);

@@ -2,30 +2,26 @@ import type { Database } from "../../kernel/database/engine.ts";
 import { messageOf, Problem } from "../../kernel/errors.ts";
 import type { MqttLink } from "../../kernel/mqtt/link.ts";
 import type { Log } from "../../kernel/observe/log.ts";
-import { listClearings, removeClearing } from "./connector-store.ts";
-import type { Figures } from "./figures.ts";
-import { datapointMap, mapTopic } from "./model.ts";
-
-const emptyMap = datapointMap("", []);
+import { listClearings, removeClearing } from "./retained-store.ts";
 
 interface Wanted {
-  readonly connector: string;
   readonly payload: string;
+  /** Runs after each publication. */
+  readonly count: () => void;
 }
 
-export interface MapsOptions {
+export interface RetainedOptions {
   readonly link: MqttLink;
   readonly database: Database;
-  readonly figures: Figures;
   readonly log: Log;
 }
 
 /**
- * Keeps the retained maps on the broker as they should be: published when they differ from what was published last, and
+ * Keeps the maps of connectors and the lists of controllers, retained on the broker, as they should be: published when they differ from what was published last, and
  * all of them on each connection, since the broker may have lost them.
  */
-export class Maps {
-  readonly #options: MapsOptions;
+export class RetainedTopics {
+  readonly #options: RetainedOptions;
   readonly #wanted = new Map<string, Wanted>();
   readonly #published = new Map<string, string>();
   readonly #busy = new Set<string>();
@@ -34,19 +30,17 @@ export class Maps {
   #clearing = false;
   #clearAgain = false;
 
-  constructor(options: MapsOptions) {
+  constructor(options: RetainedOptions) {
     this.#options = options;
   }
 
-  want(connector: string, payload: string): void {
-    const topic = mapTopic(connector);
-    this.#wanted.set(topic, { connector, payload });
+  want(topic: string, payload: string, count: () => void): void {
+    this.#wanted.set(topic, { payload, count });
     this.#begin(topic);
   }
 
-  /** The connector has gone or changed its name: see `clearRetired`. */
-  forget(connector: string): void {
-    const topic = mapTopic(connector);
+  /** Its connector or controller has gone or speaks under another name: see `clearRetired`. */
+  forget(topic: string): void {
     this.#wanted.delete(topic);
     this.#published.delete(topic);
   }
@@ -59,7 +53,7 @@ export class Maps {
     this.clearRetired();
   }
 
-  /** Empties the maps under names that are no longer in use; the table remembers which over restarts. */
+  /** Empties what is retained on topics no longer in use; the table remembers which over restarts. */
   clearRetired(): void {
     if (this.#connection === 0) return;
     this.#clearAgain = true;
@@ -74,7 +68,7 @@ export class Maps {
       try {
         await this.#clearAll();
       } catch (error) {
-        this.#report(error, "the maps of deleted connectors are not emptied yet");
+        this.#report(error, "maps and lists no longer in use are not emptied yet");
       }
     }
     // In the same turn as the last look, as in `#publish`.
@@ -83,8 +77,8 @@ export class Maps {
 
   async #clearAll(): Promise<void> {
     const { link, database } = this.#options;
-    for (const topic of await listClearings(database.read)) {
-      if (!this.#wanted.has(topic)) await link.publish({ topic, payload: emptyMap, qos: 2, retain: true });
+    for (const { topic, payload } of await listClearings(database.read)) {
+      if (!this.#wanted.has(topic)) await link.publish({ topic, payload, qos: 2, retain: true });
       await database.write((tx) => removeClearing(tx, topic));
     }
   }
@@ -103,12 +97,12 @@ export class Maps {
       const connection = this.#connection;
       try {
         await this.#options.link.publish({ topic, payload: wanted.payload, qos: 2, retain: true });
-        this.#options.figures.of(wanted.connector).published.datapoint_map += 1;
+        wanted.count();
         if (connection === this.#connection) this.#published.set(topic, wanted.payload);
       } catch (error) {
         // After a reconnection `ready` has found this topic busy: what it asked for is still to be done.
         if (connection !== this.#connection) continue;
-        this.#report(error, "a datapoint map is not published yet");
+        this.#report(error, "a map or list is not published yet");
         break;
       }
     }

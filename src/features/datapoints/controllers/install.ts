@@ -1,0 +1,30 @@
+import type { Kernel } from "../../../kernel/kernel.ts";
+import type { Figures } from "../figures.ts";
+import type { RetainedTopics } from "../retained.ts";
+import { registerControllerRoutes } from "./controller-routes.ts";
+import { Controllers } from "./controllers.ts";
+import { ControllerLists } from "./lists.ts";
+import { registerPairRoutes } from "./pair-routes.ts";
+import { ControlledDatapoints } from "./pairs.ts";
+
+export interface ControllerParts {
+  readonly retained: RetainedTopics;
+  readonly figures: Figures;
+  /** Of paths, ending with a slash. */
+  readonly prefix: string;
+}
+
+/** Controllers, what they are given, and the lists from which they know it. */
+export async function installControllers(
+  kernel: Kernel,
+  { retained, figures, prefix }: ControllerParts,
+): Promise<AsyncDisposable> {
+  const { database, changes, log } = kernel;
+  await using parts = new AsyncDisposableStack();
+  const lists = parts.use(new ControllerLists({ database, retained, figures, log }));
+  parts.defer(changes.subscribe(lists.follow));
+  registerControllerRoutes(kernel, new Controllers(kernel, lists), prefix);
+  registerPairRoutes(kernel, new ControlledDatapoints(kernel, lists), prefix);
+  await lists.settle();
+  return parts.move();
+}
