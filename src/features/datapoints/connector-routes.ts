@@ -8,7 +8,7 @@ import type { Connectors } from "./connectors.ts";
 import type { Discovered } from "./discovered.ts";
 import { type Connector, connectorNameFault } from "./model.ts";
 import { readCursor } from "./queries.ts";
-import { routeConfig } from "./route-config.ts";
+import { idLevel, routeConfig } from "./route-config.ts";
 import {
   connectorInput,
   connectorList,
@@ -35,9 +35,9 @@ export function registerConnectorRoutes(
   registerList(kernel, path);
   registerCreate(kernel, connectors, path);
   registerDiscovered(kernel, discovered, `${path}discovered/`);
-  registerRead(kernel, `${path}:id/`);
-  registerRename(kernel, connectors, `${path}:id/`);
-  registerDelete(kernel, connectors, `${path}:id/`);
+  registerRead(kernel, `${path}${idLevel}/`);
+  registerRename(kernel, connectors, `${path}${idLevel}/`);
+  registerDelete(kernel, connectors, `${path}${idLevel}/`);
   registerLogs(kernel, `${path}:id/logs/`);
 }
 

@@ -24,5 +24,8 @@ export const routeConfig = (action: Action, resource: (typeof resources)[number]
   surface: "datapoints" as const,
 });
 
+/** The level of a path that holds an id: a name there is another path, or none, with methods of its own. */
+export const idLevel = ":id(^\\d+$)";
+
 /** Bodies of many objects or messages. */
 export const bulkBodyLimit = 64 * 1024 * 1024;

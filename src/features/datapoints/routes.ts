@@ -5,7 +5,7 @@ import { page } from "../../kernel/http/paging.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Datapoint } from "./model.ts";
 import { readCursor, readDatapointFilter } from "./queries.ts";
-import { bulkBodyLimit, routeConfig } from "./route-config.ts";
+import { bulkBodyLimit, idLevel, routeConfig } from "./route-config.ts";
 import {
   datapointInput,
   datapointList,
@@ -30,9 +30,9 @@ export function registerDatapointRoutes(kernel: Kernel, datapoints: Datapoints, 
   registerBulkWrites(kernel, datapoints, path);
   registerActivation(kernel, datapoints, `${path}activate/`, true);
   registerActivation(kernel, datapoints, `${path}deactivate/`, false);
-  registerRead(kernel, `${path}:id/`);
-  registerPatch(kernel, datapoints, `${path}:id/`);
-  registerDelete(kernel, datapoints, `${path}:id/`);
+  registerRead(kernel, `${path}${idLevel}/`);
+  registerPatch(kernel, datapoints, `${path}${idLevel}/`);
+  registerDelete(kernel, datapoints, `${path}${idLevel}/`);
 }
 
 function registerList(kernel: Kernel, path: string): void {
