@@ -7,6 +7,7 @@ import { openDatabase } from "../../src/kernel/database/open.ts";
 import { createLog } from "../../src/kernel/observe/log.ts";
 import type { LogStructuredStore } from "../../src/kernel/timeseries/log-structured-store.ts";
 import { openTimeSeries, timeseriesMigrations } from "../../src/kernel/timeseries/open.ts";
+import { proofKills, proofTimeout } from "../proof/runs.ts";
 import { createDatabase, dropDatabase } from "../services/postgres.ts";
 import { batchOf, createStreams, pointsOf, seconds } from "../store.ts";
 import { until } from "../until.ts";
@@ -14,8 +15,6 @@ import { Expected, stepAt, stepOfStamp, streamCount } from "./store-history.ts";
 import { stepsStored, Writer } from "./store-process.ts";
 
 const adminUrl = inject("postgres");
-const wantedKills = Number(process.env["BUSBAR_PROOF_KILLS"] ?? 0);
-const kills = wantedKills || 3;
 
 /** The newest step before `k` that leaves a stamp. */
 const stamped = (k: number): number => (stepAt(k).kind === "append" ? k : k - 1);
@@ -58,7 +57,7 @@ describe.skipIf(adminUrl === null)("two processes on one PostgreSQL", () => {
   });
 
   test("what either has acknowledged is read at once, and compaction goes on when one is paused or killed", {
-    timeout: wantedKills > 0 ? 0 : 120_000,
+    timeout: proofTimeout(120_000),
   }, async () => {
     const connectionString = await createDatabase(adminUrl ?? "");
     urls.push(connectionString);
@@ -89,7 +88,7 @@ describe.skipIf(adminUrl === null)("two processes on one PostgreSQL", () => {
         expect(stepOfStamp(points.at(-1)?.time ?? 0)).toBeGreaterThanOrEqual(least);
       }
     };
-    for (let kill = 0; kill < kills; kill++) {
+    for (let kill = 0; kill < proofKills(3); kill++) {
       await using writer = new Writer({
         database: writerConfig,
         ids: ids.slice(0, streamCount),

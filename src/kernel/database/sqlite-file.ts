@@ -8,6 +8,8 @@ const applicationId = 0x42555342;
 export function openSqliteFile(file: string): DatabaseSync {
   const database = new DatabaseSync(file);
   try {
+    // First of all: what follows waits, too, where another program looks into the file.
+    database.exec("pragma busy_timeout = 5000");
     refuseForeign(database, file);
     // The page size decides the size on disk more than the codec does, and must come before the journal mode;
     // incremental vacuum gives back what the log has left once it is compacted.
@@ -17,7 +19,6 @@ export function openSqliteFile(file: string): DatabaseSync {
       pragma journal_mode = wal;
       pragma synchronous = full;
       pragma foreign_keys = on;
-      pragma busy_timeout = 5000;
       pragma temp_store = memory;
       pragma cache_size = -65536;
       pragma journal_size_limit = 67108864;

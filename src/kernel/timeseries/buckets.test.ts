@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { describeEachEngine, type TestEngine } from "../../../test/engines.ts";
+import { onPostgres, proofRuns, proofTimeout } from "../../../test/proof/runs.ts";
 import { expectSoundRollups } from "../../../test/rollups.ts";
 import { batchOf, now, openStore } from "../../../test/store.ts";
 import type { Database } from "../database/engine.ts";
@@ -323,10 +324,6 @@ describeEachEngine("bucketed reads of chunks", (engine) => {
   });
 });
 
-const runs = Number(process.env["BUSBAR_PROOF_RUNS"] ?? 0);
-/** A history costs a hundred times as much on PostgreSQL, where each takes a database of its own. */
-const runsOn = (engine: TestEngine): number => (engine.name === "sqlite" ? runs : Math.ceil(runs / 100));
-
 describeEachEngine("bucketed reads against a model", (engine) => {
   const histories = fc.array(fc.tuple(command, fc.array(question, { minLength: 1, maxLength: 3 })), {
     minLength: 2,
@@ -339,7 +336,7 @@ describeEachEngine("bucketed reads against a model", (engine) => {
       name: "three buckets, compacting by itself, hardly a cache",
       options: { buckets: 3, compactPoints: 400, rollupCacheBytes: 5000 },
     },
-  ])("random histories and questions: $name", { timeout: runs > 0 ? 0 : 120_000 }, async ({ options }) => {
+  ])("random histories and questions: $name", { timeout: proofTimeout(120_000) }, async ({ options }) => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
         const subject = await Subject.open(engine, options);
@@ -356,7 +353,7 @@ describeEachEngine("bucketed reads against a model", (engine) => {
           await engine.discard(subject.database);
         }
       }),
-      { numRuns: runsOn(engine) || (engine.name === "sqlite" ? 15 : 6) },
+      { numRuns: engine.name === "sqlite" ? proofRuns(15, 0.15) : proofRuns(6, onPostgres) },
     );
   });
 });

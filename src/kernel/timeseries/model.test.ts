@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { describeEachEngine, type TestEngine } from "../../../test/engines.ts";
+import { onPostgres, proofRuns, proofTimeout } from "../../../test/proof/runs.ts";
 import type { Database } from "../database/engine.ts";
 import { createLog } from "../observe/log.ts";
 import type { LogStructuredStore } from "./log-structured-store.ts";
@@ -203,17 +204,13 @@ async function compare({ store, ids }: Subject, model: Model, part: TimeRange): 
   expect(await store.latest(ids)).toEqual(latest);
 }
 
-const runs = Number(process.env["BUSBAR_PROOF_RUNS"] ?? 0);
-/** A history costs a hundred times as much on PostgreSQL, where each takes a database of its own. */
-const runsOn = (engine: TestEngine): number => (engine.name === "sqlite" ? runs : Math.ceil(runs / 100));
-
 describeEachEngine("time-series store against a model", (engine) => {
   const histories = fc.array(fc.tuple(command, range), { minLength: 1, maxLength: 14 });
 
   test.each([
     { name: "one bucket", options: { compactPoints: 1e9 } },
     { name: "three buckets, compacting by itself", options: { buckets: 3, compactPoints: 400 } },
-  ])("random histories: $name", { timeout: runs > 0 ? 0 : 120_000 }, async ({ options }) => {
+  ])("random histories: $name", { timeout: proofTimeout(120_000) }, async ({ options }) => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
         const model = new Model();
@@ -228,7 +225,7 @@ describeEachEngine("time-series store against a model", (engine) => {
           await engine.discard(subject.database);
         }
       }),
-      { numRuns: runsOn(engine) || (engine.name === "sqlite" ? 25 : 8) },
+      { numRuns: engine.name === "sqlite" ? proofRuns(25, 0.3) : proofRuns(8, onPostgres) },
     );
   });
 });

@@ -2,12 +2,11 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { describeOnPostgres } from "../../../test/engines.ts";
+import { onPostgres, proofRuns, proofTimeout } from "../../../test/proof/runs.ts";
 import { batchOf, createStreams, now, pointsOf, seconds } from "../../../test/store.ts";
 import { blocked, Nodes, whileLocked } from "../../../test/store-nodes.ts";
 import type { LogStructuredStore } from "./log-structured-store.ts";
 import { allTime, latestHorizon, type Point, type StreamId, type TimeRange } from "./types.ts";
-
-const runs = Number(process.env["BUSBAR_PROOF_RUNS"] ?? 0);
 
 type Node = 0 | 1;
 type Command =
@@ -102,7 +101,7 @@ describeOnPostgres("several nodes on one PostgreSQL", (engine) => {
     { name: "two buckets, compacting by themselves", options: { buckets: 2, compactPoints: 400 } },
   ])(
     "random histories on two nodes, read on both: $name",
-    { timeout: runs > 0 ? 0 : 120_000 },
+    { timeout: proofTimeout(120_000) },
     async ({ options }) => {
       const histories = fc.array(fc.tuple(command, range), { minLength: 1, maxLength: 12 });
       await fc.assert(
@@ -121,7 +120,7 @@ describeOnPostgres("several nodes on one PostgreSQL", (engine) => {
             nodes.stores.map((store) => compare(store, ids, model, { from: 0, to: seconds(0) })),
           );
         }),
-        { numRuns: Math.ceil(runs / 100) || 4 },
+        { numRuns: proofRuns(4, onPostgres) },
       );
     },
   );

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { describeEachEngine, describeOnPostgres, type TestEngine } from "../../../test/engines.ts";
+import { onPostgres, proofRuns, proofTimeout } from "../../../test/proof/runs.ts";
 import { batchOf, createStreams, now, openStore, pointsOf } from "../../../test/store.ts";
 import type { Database } from "../database/engine.ts";
 import { floorTo, utcDay } from "./buckets/cells.ts";
@@ -216,13 +217,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("compact" as const), node }) },
 );
 
-const runs = Number(process.env["BUSBAR_PROOF_RUNS"] ?? 0);
-
 describeOnPostgres("retention on two nodes against a model", (engine) => {
   test.each([{ buckets: 1 }, { buckets: 3 }])(
     "random histories, $buckets buckets",
     {
-      timeout: 600_000,
+      timeout: proofTimeout(600_000),
     },
     async ({ buckets }) => {
       await fc.assert(
@@ -241,7 +240,7 @@ describeOnPostgres("retention on two nodes against a model", (engine) => {
             }
           }
         }),
-        { numRuns: Math.ceil(runs / 100) || 5 },
+        { numRuns: proofRuns(5, onPostgres) },
       );
     },
   );

@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { proofRuns } from "../../../../test/proof/runs.ts";
 import type { PointPage } from "../types.ts";
 import { decodeChunk, encodeChunk, maxChunkPoints } from "./chunk.ts";
 import { ChunkCorrupt } from "./corrupt.ts";
@@ -59,7 +60,7 @@ describe("round trip", () => {
       fc.property(anyPage, (page) => {
         roundTrip(page);
       }),
-      { numRuns: 3000 },
+      { numRuns: proofRuns(3000, 1) },
     );
   });
 
@@ -248,7 +249,7 @@ describe("damage", () => {
         expectBounded(reseal(blob));
         expectBounded(reseal(blob.slice(0, 8 + (cut % (blob.length - 7)))));
       }),
-      { numRuns: 3000 },
+      { numRuns: proofRuns(3000, 1) },
     );
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 8, maxLength: 300 }), (random) => {
@@ -256,7 +257,7 @@ describe("damage", () => {
         blob.set([1, (blob[5] ?? 0) & 1], 4);
         expectBounded(reseal(blob));
       }),
-      { numRuns: 3000 },
+      { numRuns: proofRuns(3000, 1) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { proofRuns } from "../../../../test/proof/runs.ts";
 import { allTime } from "../types.ts";
 import { LogCorrupt } from "./corrupt.ts";
 import { decodeLogBatch, encodeLogBatch, type LogOperation, type PointsOperation } from "./log-batch.ts";
@@ -90,7 +91,7 @@ describe("round trip", () => {
         shifted.set(blob);
         expect(decodeLogBatch(shifted).map(plainOf)).toEqual(ops.map(plainOf));
       }),
-      { numRuns: 500 },
+      { numRuns: proofRuns(500, 1) },
     );
   });
 
@@ -165,7 +166,7 @@ describe("damage", () => {
           blob[4 + (at % Math.min(blob.length - 4, at % 2 === 0 ? 32 : 2000))] = byte;
         expectNamed(reseal(blob));
       }),
-      { numRuns: 2000 },
+      { numRuns: proofRuns(2000, 1) },
     );
   });
 });

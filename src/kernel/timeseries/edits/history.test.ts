@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { describeEachEngine, type TestEngine } from "../../../../test/engines.ts";
+import { onPostgres, proofRuns, proofTimeout } from "../../../../test/proof/runs.ts";
 import { expectSoundRollups } from "../../../../test/rollups.ts";
 import { batchOf, createStreams, now, openStore, pointsOf } from "../../../../test/store.ts";
 import type { Database } from "../../database/engine.ts";
@@ -237,10 +238,8 @@ async function close({ store, database }: Subject): Promise<void> {
   await database[Symbol.asyncDispose]();
 }
 
-const runs = Number(process.env["BUSBAR_PROOF_RUNS"] ?? 0);
-
 describeEachEngine("edits and retention against a model", (engine) => {
-  test("random histories", { timeout: 600_000 }, async () => {
+  test("random histories", { timeout: proofTimeout(600_000) }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 3, maxLength: 16 }), async (steps) => {
         const database = await engine.open({ migrations: timeseriesMigrations });
@@ -257,9 +256,10 @@ describeEachEngine("edits and retention against a model", (engine) => {
           if (!Number.isFinite(subject.model.horizon)) await expectSoundRollups(subject.database);
         } finally {
           await close(subject);
+          await engine.discard(subject.database);
         }
       }),
-      { numRuns: runs || (engine.name === "sqlite" ? 30 : 8) },
+      { numRuns: engine.name === "sqlite" ? proofRuns(30, 0.1) : proofRuns(8, onPostgres) },
     );
   });
 });
