@@ -12,7 +12,13 @@ export interface HttpRequest {
 
 /** Requests one after another, each timed; or the same one over several connections for a while. */
 export type HttpTask =
-  | { readonly kind: "timed"; readonly port: number; readonly requests: readonly TimedRequest[] }
+  | {
+      readonly kind: "timed";
+      readonly port: number;
+      readonly requests: readonly TimedRequest[];
+      /** How often all of them are sent; default once. */
+      readonly rounds?: number;
+    }
   | {
       readonly kind: "rate";
       readonly port: number;
@@ -39,14 +45,18 @@ export interface RateResult {
 }
 
 const task = taskOf<HttpTask>();
-answer(task.kind === "timed" ? await timed(task.port, task.requests) : await rate(task));
+answer(task.kind === "timed" ? await timed(task) : await rate(task));
 process.disconnect?.();
 
-async function timed(port: number, requests: readonly TimedRequest[]): Promise<TimedResult> {
+async function timed({
+  port,
+  requests,
+  rounds = 1,
+}: HttpTask & { readonly kind: "timed" }): Promise<TimedResult> {
   const connection = await RawConnection.open(port);
   const times: number[] = [];
   let bytes = 0;
-  for (const request of requests) {
+  for (const request of Array.from({ length: rounds }, () => requests).flat()) {
     const message = messageOf(request);
     const from = performance.now();
     const { status, bytes: size } = await connection.request(message);

@@ -1,6 +1,7 @@
 import { Flood } from "../test/mqtt/flood.ts";
 import { freePort } from "../test/services/service.ts";
 import { until } from "../test/until.ts";
+import { alignedFigures } from "./aligned.ts";
 import { askChild, startChild } from "./child.ts";
 import { below, type Figure, type Floor, median } from "./figures.ts";
 import type { HttpRequest, HttpTask, RateResult, TimedRequest, TimedResult } from "./http-load.ts";
@@ -17,6 +18,10 @@ const times = <T>(count: number, make: (index: number) => T): readonly T[] =>
 
 /** Single requests against the server, then rates beside bare Fastify and bare node:http. */
 export async function httpFigures(bench: Bench): Promise<readonly Figure[]> {
+  return [...(await serverFigures(bench)), ...(await alignedFigures(bench))];
+}
+
+async function serverFigures(bench: Bench): Promise<readonly Figure[]> {
   const { quick } = bench;
   const mqttPort = await freePort();
   await using server = await BenchServer.start(bench, { BUSBAR_MQTT_PORT: String(mqttPort) });

@@ -37,7 +37,10 @@ export async function open(config: DatabaseConfig, options: OpenOptions = {}): P
   };
 }
 
-export async function createStreams({ database, store }: Opened): Promise<number[]> {
+export async function createStreams({
+  database,
+  store,
+}: Pick<Opened, "database" | "store">): Promise<number[]> {
   const definitions = Array.from({ length: streamCount }, (_, i) => ({
     owner: "bench",
     key: `${i}`,

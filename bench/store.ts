@@ -13,6 +13,7 @@ import type { PointBatch } from "../src/kernel/timeseries/types.ts";
 import { createDatabase, dropDatabase } from "../test/services/postgres.ts";
 import { bucketFigures } from "./bucketed.ts";
 import { atLeast, below, type Figure, median, type Target, tableOf } from "./figures.ts";
+import { readFigures } from "./reads.ts";
 import { batchesOf, type DataSet, dataSet } from "./store-data.ts";
 import { bareLogAppend, barePostgresAppend, blobInsert, fsync, jsonParse } from "./store-floors.ts";
 import {
@@ -21,9 +22,9 @@ import {
   dayAsJson,
   ingest,
   log,
+  type Opened,
   open,
   streamCount,
-  timed,
   untouched,
   verify,
 } from "./store-work.ts";
@@ -54,19 +55,22 @@ export async function storeFigures(
   const points = quick ? 2_000_000 : 10_000_000;
   const rounds = quick ? 3 : 5;
   const measured = new Measurements();
+  const ids = Array.from({ length: streamCount }, (_, i) => i + 1);
+  const data = dataSet(ids, Math.max(points, 8640 * streamCount));
   try {
-    const ids = Array.from({ length: streamCount }, (_, i) => i + 1);
-    const data = dataSet(ids, Math.max(points, 8640 * streamCount));
     for (let round = 0; round < rounds; round++) {
       await sqliteRound(folder, { ...data, points }, measured);
       if (postgresUrl) await postgresRound(postgresUrl, { ...data, points }, measured);
     }
-    await reads(folder, data, measured);
     await reopening(folder, data, measured, rounds);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return [...figures(measured, postgresUrl !== undefined), ...(await bucketFigures(quick))];
+  return [
+    ...figures(measured, postgresUrl !== undefined),
+    ...(await plainReads(data, postgresUrl)),
+    ...(await bucketFigures(quick, postgresUrl)),
+  ];
 }
 
 async function sqliteRound(folder: string, data: DataSet, measured: Measurements): Promise<void> {
@@ -105,16 +109,24 @@ async function postgresRound(url: string, data: DataSet, measured: Measurements)
   }
 }
 
-async function reads(folder: string, data: DataSet, measured: Measurements): Promise<void> {
-  await using opened = await open({ engine: "sqlite", file: join(folder, "reads.db") });
-  const ids = await createStreams(opened);
-  await ingest(opened.store, batchesOf({ ...data, points: 8640 * streamCount }, 10_000));
-  await opened.store.compact();
-  await opened.store.latest(ids);
-  for (let i = 0; i < 21; i++) {
-    measured.add("latest", await timed(() => opened.store.latest(ids)));
-    measured.add("day", await timed(() => dayAsJson(opened.store, ids[7 * i] ?? 0)));
-  }
+/** Two reads that people wait for, over a day of 1,000 streams. */
+async function plainReads(data: DataSet, postgresUrl: string | undefined): Promise<readonly Figure[]> {
+  const { ids } = data;
+  const fill = async (opened: Opened): Promise<void> => {
+    await createStreams(opened);
+    await ingest(opened.store, batchesOf({ ...data, points: 8640 * streamCount }, 10_000));
+    await opened.store.compact();
+    await opened.store.latest(ids);
+  };
+  return readFigures(postgresUrl, fill, [
+    { name: "store: latest of 1,000 streams", target: 3, runs: 21, work: (store) => store.latest(ids) },
+    {
+      name: "store: a day of 8,640 points as JSON",
+      target: 3,
+      runs: 21,
+      work: (store, run) => dayAsJson(store, ids[7 * run] ?? 0),
+    },
+  ]);
 }
 
 /** Another process fills the log and is killed; then the store is opened. */
@@ -186,8 +198,6 @@ function figures(measured: Measurements, postgres: boolean): Figure[] {
     rate("append by 1,000", "ingest 1000", 1_500_000, "bare 1000"),
     rate("append by 10,000", "ingest 10000", 3_000_000, "bare 10000"),
     figure("size after compaction", "bytes", "bytes/point", below(1.4)),
-    figure("latest of 1,000 streams", "latest", "ms", below(3)),
-    figure("a day of 8,640 points as JSON", "day", "ms", below(3)),
     figure("open after kill -9, 8M points in the log", "reopen", "ms", below(1000)),
     ...(postgres ? onPostgres : []),
   ];

@@ -37,7 +37,7 @@ export class Streams {
 
   /** @throws Problem `not-found`, also for one that the principal may not see */
   async get(principal: Principal, id: StreamId): Promise<Stream> {
-    const stream = id > 0 && id < 2 ** 32 ? await this.#kernel.timeseries.streams.get(id) : undefined;
+    const stream = isPossible(id) ? await this.#kernel.timeseries.streams.get(id) : undefined;
     if (!stream || !this.#kernel.streamOwners.mayRead(principal, stream)) throw notFound("stream", id);
     return stream;
   }
@@ -52,6 +52,7 @@ export class Streams {
   /** In the order of the ids, each once. @throws Problem `not-found` */
   async getMany(principal: Principal, ids: readonly StreamId[]): Promise<readonly Stream[]> {
     const streams: Stream[] = [];
+    await this.#kernel.timeseries.streams.prepare(ids.filter(isPossible));
     for (const id of new Set(ids)) streams.push(await this.get(principal, id));
     return streams;
   }
@@ -100,6 +101,8 @@ export class Streams {
     });
   }
 }
+
+const isPossible = (id: StreamId): boolean => id > 0 && id < 2 ** 32;
 
 const patchOf = ({ unit, labels, tags, mode, retention }: StreamPatchBody): StreamPatch => ({
   ...(unit === undefined ? {} : { unit }),

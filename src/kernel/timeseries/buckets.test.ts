@@ -3,8 +3,8 @@ import { expect, test, vi } from "vitest";
 import { describeEachEngine, type TestEngine } from "../../../test/engines.ts";
 import { onPostgres, proofRuns, proofTimeout } from "../../../test/proof/runs.ts";
 import { expectSoundRollups } from "../../../test/rollups.ts";
-import { batchOf, now, openStore } from "../../../test/store.ts";
-import type { Database } from "../database/engine.ts";
+import { batchOf, now } from "../../../test/store.ts";
+import { StoreSubject } from "../../../test/store-subject.ts";
 import { aggregateBuckets, aggregates } from "./buckets/aggregates.ts";
 import { BucketColumns } from "./buckets/bucket-columns.ts";
 import { duration } from "./buckets/duration.ts";
@@ -13,10 +13,9 @@ import { fillGaps, fills } from "./buckets/fill.ts";
 import type { Interval } from "./buckets/interval.ts";
 import type { BucketFigure, BucketQuery } from "./buckets/query.ts";
 import { summarizeRange } from "./buckets/rollup.ts";
-import type { LogStructuredStore } from "./log-structured-store.ts";
-import { type OpenOptions, timeseriesMigrations } from "./open.ts";
+import type { OpenOptions } from "./open.ts";
 import { lowerBound } from "./pages.ts";
-import type { PointValue, StreamId, TimeRange } from "./types.ts";
+import type { PointValue, TimeRange } from "./types.ts";
 
 /** Random histories, and random questions about them, against plain arithmetic over all points. */
 
@@ -204,71 +203,57 @@ const meetsOf =
 
 /** A store under test, and what it should hold. */
 class Subject {
-  readonly #engine: TestEngine;
-  readonly #options: OpenOptions;
-  database: Database;
-  store: LogStructuredStore;
-  ids: StreamId[] = [];
+  readonly #tested: StoreSubject;
   readonly models = Array.from({ length: streamCount }, () => new Model());
-  #created = 0;
 
-  constructor(engine: TestEngine, options: OpenOptions, database: Database, store: LogStructuredStore) {
-    this.#engine = engine;
-    this.#options = options;
-    this.database = database;
-    this.store = store;
+  private constructor(tested: StoreSubject) {
+    this.#tested = tested;
   }
 
   static async open(engine: TestEngine, options: OpenOptions): Promise<Subject> {
-    const database = await engine.open({ migrations: timeseriesMigrations });
-    const subject = new Subject(engine, options, database, await openStore(database, options));
-    for (let i = 0; i < streamCount; i++) subject.ids.push(await subject.#create());
-    return subject;
-  }
-
-  async #create(): Promise<StreamId> {
-    const key = `s${this.#created++}`;
-    const [created] = await this.database.write((tx) =>
-      this.store.streams.ensure(tx, [{ owner: "test", key, mode: "history", unit: "", labels: {} }]),
-    );
-    return created?.id ?? 0;
+    return new Subject(await StoreSubject.open(engine, options, streamCount));
   }
 
   async run(step: Command): Promise<void> {
+    const { store } = this.#tested;
     if (step.kind === "append") await this.#append(step.points);
     else if (step.kind === "ramp") await this.#append(ramp(step));
     else if (step.kind === "delete") {
       const points = this.models[step.stream]?.points;
       const { from, to } = step.range;
       for (const when of points?.keys() ?? []) if (when >= from && when < to) points?.delete(when);
-      await this.store.deleteRange(this.ids[step.stream] ?? 0, step.range);
+      await store.deleteRange(this.#tested.id(step.stream), step.range);
     } else if (step.kind === "drop") {
-      const gone = this.ids[step.stream] ?? 0;
-      await this.database.write((tx) => this.store.dropStreams(tx, [gone]));
-      this.ids[step.stream] = await this.#create();
+      await this.#tested.replace(step.stream);
       this.models[step.stream]?.points.clear();
-    } else if (step.kind === "compact") await this.store.compact();
-    else {
-      await this.close();
-      this.database = await this.#engine.reopen(this.database);
-      this.store = await openStore(this.database, this.#options);
-    }
+    } else if (step.kind === "compact") await store.compact();
+    else await this.#tested.reopen();
   }
 
   async #append(points: readonly (readonly [number, number, PointValue])[]): Promise<void> {
     for (const [at, when, what] of points) this.models[at]?.points.set(when, what);
-    await this.store.append(
-      batchOf(points.map(([at, when, what]) => [this.ids[at] ?? 0, when, what] as const)),
+    await this.#tested.store.append(
+      batchOf(points.map(([at, when, what]) => [this.#tested.id(at), when, what] as const)),
     );
+  }
+
+  async expectSoundRollups(): Promise<void> {
+    await this.#tested.store.compact();
+    await expectSoundRollups(this.#tested.database);
+  }
+
+  discard(): Promise<void> {
+    return this.#tested.discard();
   }
 
   async expectEqual(asked: Question): Promise<void> {
     const { figures } = asked;
+    const { store, ids } = this.#tested;
     const expected = this.models.flatMap((model) => model.columns(asked));
     const found = expected.map((): number[] => []);
     const edges: number[] = [];
-    for await (const table of this.store.buckets({ ...asked, streams: this.ids })) {
-      expect(table.columns).toHaveLength(this.ids.length * figures.length);
+    for await (const table of store.buckets({ ...asked, streams: ids })) {
+      expect(table.columns).toHaveLength(ids.length * figures.length);
       expect(edges.pop() ?? table.edges[0]).toBe(table.edges[0]);
       edges.push(...table.edges);
       for (const [i, column] of table.columns.entries()) found[i]?.push(...column);
@@ -278,11 +263,6 @@ class Subject {
     ]);
     // `toEqual` tells -0 from 0, and takes NaN for NaN.
     expect(found).toEqual(expected.map((column) => [...column]));
-  }
-
-  async close(): Promise<void> {
-    await this.store[Symbol.asyncDispose]();
-    await this.database[Symbol.asyncDispose]();
   }
 }
 
@@ -319,8 +299,7 @@ describeEachEngine("bucketed reads of chunks", (engine) => {
     expect(addRun.mock.calls.length).toBeGreaterThan(15);
     expect(addPoints).toHaveBeenCalled();
     vi.restoreAllMocks();
-    await subject.close();
-    await engine.discard(subject.database);
+    await subject.discard();
   });
 });
 
@@ -345,12 +324,10 @@ describeEachEngine("bucketed reads against a model", (engine) => {
             await subject.run(step);
             for (const asked of questions) await subject.expectEqual(asked);
           }
-          await subject.store.compact();
-          await expectSoundRollups(subject.database);
+          await subject.expectSoundRollups();
           for (const asked of steps.flatMap(([, questions]) => questions)) await subject.expectEqual(asked);
         } finally {
-          await subject.close();
-          await engine.discard(subject.database);
+          await subject.discard();
         }
       }),
       { numRuns: engine.name === "sqlite" ? proofRuns(15, 0.15) : proofRuns(6, onPostgres) },

@@ -2,22 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { describeEachEngine, type TestEngine } from "../../../test/engines.ts";
 import { onPostgres, proofRuns, proofTimeout } from "../../../test/proof/runs.ts";
-import type { Database } from "../database/engine.ts";
-import { createLog } from "../observe/log.ts";
-import type { LogStructuredStore } from "./log-structured-store.ts";
-import { type OpenOptions, openTimeSeries, timeseriesMigrations } from "./open.ts";
-import {
-  allTime,
-  latestHorizon,
-  type Point,
-  type PointValue,
-  type StreamId,
-  type TimeRange,
-} from "./types.ts";
+import { batchOf, now, pointsOf } from "../../../test/store.ts";
+import { StoreSubject } from "../../../test/store-subject.ts";
+import { allTime, latestHorizon, type Point, type PointValue, type TimeRange } from "./types.ts";
 
 /** Random histories against a plain Map: every read equal, whatever was compacted, closed or cut off in between. */
 
-const now = Date.UTC(2026, 0, 1);
 const streamCount = 3;
 /** Some of the times lie beyond now + 5 minutes. */
 const time = fc.oneof(
@@ -97,59 +87,13 @@ class Model {
   }
 }
 
-/** A store under test, which can be closed and opened again. */
-class Subject {
-  readonly #engine: TestEngine;
-  readonly #options: OpenOptions;
-  database: Database;
-  store: LogStructuredStore;
-  ids: StreamId[] = [];
-  #created = 0;
-
-  constructor(engine: TestEngine, options: OpenOptions, database: Database, store: LogStructuredStore) {
-    this.#engine = engine;
-    this.#options = options;
-    this.database = database;
-    this.store = store;
-  }
-
-  static async open(engine: TestEngine, options: OpenOptions): Promise<Subject> {
-    const database = await engine.open({ migrations: timeseriesMigrations });
-    const subject = new Subject(engine, options, database, await openStore(database, options));
-    for (let i = 0; i < streamCount; i++) subject.ids.push(await subject.create());
-    return subject;
-  }
-
-  async create(): Promise<StreamId> {
-    const key = `s${this.#created++}`;
-    const [created] = await this.database.write((tx) =>
-      this.store.streams.ensure(tx, [{ owner: "test", key, mode: "history", unit: "", labels: {} }]),
-    );
-    return created?.id ?? 0;
-  }
-
-  async reopen(): Promise<void> {
-    await this.close();
-    this.database = await this.#engine.reopen(this.database);
-    this.store = await openStore(this.database, this.#options);
-  }
-
-  async close(): Promise<void> {
-    await this.store[Symbol.asyncDispose]();
-    await this.database[Symbol.asyncDispose]();
-  }
-}
-
-const openStore = (database: Database, options: OpenOptions) =>
-  openTimeSeries({ database, log: createLog("silent"), clock: { now: () => now }, options });
-
-async function run(subject: Subject, model: Model, step: Command): Promise<void> {
-  const { store, ids } = subject;
-  const id = (at: number) => ids[at] ?? 0;
+async function run(subject: StoreSubject, model: Model, step: Command): Promise<void> {
+  const { store } = subject;
+  const id = (at: number) => subject.id(at);
   if (step.kind === "append" || step.kind === "ramp") {
     const list = step.kind === "append" ? step.points : ramp(step);
     for (const point of list) model.set(...point);
-    await store.append(batch(list, id));
+    await store.append(batchOf(list.map(([at, when, what]) => [id(at), when, what] as const)));
   } else if (step.kind === "put") {
     for (const point of step.points) model.set(...point);
     await Promise.all(step.points.map(([at, when, what]) => store.put(id(at), when, what)));
@@ -157,11 +101,9 @@ async function run(subject: Subject, model: Model, step: Command): Promise<void>
     model.delete(step.stream, step.range);
     await store.deleteRange(id(step.stream), step.range);
   } else if (step.kind === "drop") {
-    const gone = id(step.stream);
-    await subject.database.write((tx) => store.dropStreams(tx, [gone]));
-    await store.append(batch([[0, now * 1000, 1]], () => gone));
-    expect(await pointsOf(store, gone, allTime)).toEqual([]);
-    ids[step.stream] = await subject.create();
+    const gone = await subject.replace(step.stream);
+    await store.append(batchOf([[gone, now * 1000, 1]]));
+    expect(await pointsOf(store, gone)).toEqual([]);
     model.replace(step.stream);
   } else if (step.kind === "compact") await store.compact();
   else await subject.reopen();
@@ -173,23 +115,7 @@ const ramp = (step: { stream: number; from: number; count: number }): (readonly 
     (_, i) => [step.stream, step.from + i * 500_000, i / 10] as const,
   ).filter(([, when]) => when < Number.MAX_SAFE_INTEGER);
 
-const batch = (list: readonly (readonly [number, number, PointValue])[], id: (at: number) => StreamId) => ({
-  count: list.length,
-  streams: list.map(([at]) => id(at)),
-  times: list.map(([, when]) => when),
-  values: list.map(([, , what]) => (typeof what === "number" ? what : Number.NaN)),
-  texts: new Map(list.flatMap(([, , what], i) => (typeof what === "string" ? [[i, what] as const] : []))),
-});
-
-async function pointsOf(store: LogStructuredStore, id: StreamId, wanted: TimeRange): Promise<Point[]> {
-  const found: Point[] = [];
-  for await (const { times, values, texts } of store.read(id, wanted))
-    for (let i = 0; i < times.length; i++)
-      found.push({ time: times[i] as number, value: texts?.get(i) ?? (values[i] as number) });
-  return found;
-}
-
-async function compare({ store, ids }: Subject, model: Model, part: TimeRange): Promise<void> {
+async function compare({ store, ids }: StoreSubject, model: Model, part: TimeRange): Promise<void> {
   for (const [at, id] of ids.entries()) {
     expect(store.highWater(id)).toBe(model.high[at]);
     const everything = model.list(at, allTime);
@@ -214,15 +140,14 @@ describeEachEngine("time-series store against a model", (engine) => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
         const model = new Model();
-        const subject = await Subject.open(engine, options);
+        const subject = await StoreSubject.open(engine, options, streamCount);
         try {
           for (const [step, part] of steps) {
             await run(subject, model, step);
             await compare(subject, model, part);
           }
         } finally {
-          await subject.close();
-          await engine.discard(subject.database);
+          await subject.discard();
         }
       }),
       { numRuns: engine.name === "sqlite" ? proofRuns(25, 0.3) : proofRuns(8, onPostgres) },

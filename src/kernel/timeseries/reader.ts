@@ -15,8 +15,15 @@ import type { Point, PointPage, StreamId, TimeRange } from "./types.ts";
 const chunksPerPage = 4;
 /** Chunks that are looked up at a time where they are not joined to pages: more while they are small. */
 const leastLook = 16;
-const mostLook = 128;
+const mostLook = 256;
 const bytesPerLook = 1 << 18;
+
+/** How many to look up after these. */
+const nextLook = (rows: readonly ChunkRow[], limit: number): number => {
+  const bytes = rows.reduce((sum, { blob }) => sum + blob.length, 0);
+  const fitting = Math.floor((bytesPerLook * rows.length) / Math.max(1, bytes));
+  return Math.max(leastLook, Math.min(4 * limit, fitting, mostLook));
+};
 const tailPointsPerPage = 4096;
 
 /** Takes ascending points as they come. */
@@ -73,23 +80,32 @@ export class Reader {
     }
   }
 
-  async #scanChunks(stream: StreamId, { from, to }: TimeRange, turn: Turn, sink: PointSink): Promise<void> {
+  /**
+   * Asks for chunks before those that it has are worked on. They need not go with the tail of any one moment, since
+   * nothing of it is laid over them: whatever it had here when the scan began, partsOf has left to others.
+   */
+  async #scanChunks(stream: StreamId, range: TimeRange, turn: Turn, sink: PointSink): Promise<void> {
+    const { to } = range;
     let limit = leastLook;
-    for (let at = from; at < to; ) {
-      const { epoch } = this.#tail;
-      const found = this.#storage.chunks(stream, at, to, limit);
-      const rows = found instanceof Promise ? await found : found;
-      if (epoch !== this.#tail.epoch) continue;
-      let bytes = 0;
-      for (const row of rows) {
-        bytes += row.blob.length;
-        if (row.endTime >= at) this.#hand(stream, row, { from: at, to }, sink);
-      }
+    let ahead: Sometimes<readonly ChunkRow[]> | undefined = this.#storage.chunks(
+      stream,
+      range.from,
+      to,
+      limit,
+    );
+    for (let { from } = range; ahead !== undefined; ) {
+      const rows: readonly ChunkRow[] = ahead instanceof Promise ? await ahead : ahead;
       const last = rows.at(-1);
-      at = last && rows.length === limit ? Math.max(at + 1, last.endTime + 1) : to;
-      if (bytes < bytesPerLook) limit = Math.min(2 * limit, mostLook);
-      else limit = leastLook;
-      if (turn.isOver) await turn.next();
+      const next = last && rows.length === limit ? Math.max(from + 1, last.endTime + 1) : to;
+      limit = nextLook(rows, limit);
+      ahead = next < to ? this.#storage.chunks(stream, next, to, limit) : undefined;
+      // Its fault is thrown when its turn comes; until then nobody waits for it.
+      if (ahead instanceof Promise) ahead.catch(() => undefined);
+      for (const row of rows) {
+        if (row.endTime >= from) this.#hand(stream, row, { from, to }, sink);
+        if (turn.isOver) await turn.next();
+      }
+      from = next;
     }
   }
 

@@ -106,6 +106,8 @@ export interface StreamCatalogue {
   /** Creates those that do not exist yet (by owner and key); returns all, in the order given. */
   ensure(tx: Tx, definitions: readonly StreamDefinition[]): Promise<readonly Stream[]>;
   get(id: StreamId): Promise<Stream>;
+  /** Reads many at once, so that what asks for each of them next need not wait for the database. */
+  prepare(ids: readonly StreamId[]): Promise<void>;
   find(owner: string, key: string): Promise<Stream | undefined>;
   /** Ascending by id; only streams with a greater id than `after`, at most `limit`. */
   list(filter: StreamFilter): Promise<readonly Stream[]>;

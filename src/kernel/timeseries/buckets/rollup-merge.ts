@@ -1,15 +1,15 @@
 import type { Summary } from "./rollup.ts";
-import { type RollupPage, rollupPage, type TotalColumn, type TotalName } from "./rollup-page.ts";
-import { rowSummary } from "./rollup-rows.ts";
+import {
+  type NumberName,
+  numberColumns,
+  type RollupPage,
+  rollupPage,
+  type TotalColumn,
+  type TotalName,
+  totalColumn,
+} from "./rollup-page.ts";
+import { exactLimit, rowSummary } from "./rollup-rows.ts";
 import { powerOfTen } from "./total.ts";
-
-/** Below this, float64 holds every integer. */
-const exactLimit = 2 ** 53;
-
-interface Source {
-  readonly page: RollupPage;
-  readonly row: number;
-}
 
 /**
  * The rows of `old` that `keep` wants, and all of `added`, whose starts are others; undefined when that leaves none.
@@ -19,73 +19,95 @@ export const mergeRollups = (
   added: RollupPage | undefined,
   keep: (start: number) => boolean,
 ): RollupPage | undefined => {
-  const rows: Source[] = [];
-  const kept = old === undefined ? [] : rowsOf(old).filter(({ row }) => keep(old.starts[row] as number));
-  const others = added === undefined ? [] : rowsOf(added);
-  let next = 0;
-  for (const source of kept) {
-    const start = startOf(source);
-    while (next < others.length && startOf(others[next] as Source) < start)
-      rows.push(others[next++] as Source);
-    rows.push(source);
-  }
-  rows.push(...others.slice(next));
+  const rows = new Merge(old, added, keep);
   if (rows.length === 0) return undefined;
-  return gather(rows, old, added) ?? rollupPage(rows.map(startOf), rows.map(summaryOf));
+  return gather(rows) ?? rollupPage(rows.pick("starts"), rows.summaries());
 };
 
-const rowsOf = (page: RollupPage): Source[] =>
-  Array.from({ length: page.starts.length }, (_, row) => ({ page, row }));
-const startOf = ({ page, row }: Source): number => page.starts[row] as number;
-const summaryOf = ({ page, row }: Source): Summary => rowSummary(page, row);
+/** Which row of which page comes when. */
+class Merge {
+  readonly #old: RollupPage | undefined;
+  readonly #added: RollupPage | undefined;
+  /** A row of the old page, or the complement (~) of one of the added. */
+  readonly #order: Int32Array;
+
+  constructor(old: RollupPage | undefined, added: RollupPage | undefined, keep: (start: number) => boolean) {
+    this.#old = old;
+    this.#added = added;
+    const { starts = none } = old ?? {};
+    const { starts: others = none } = added ?? {};
+    const order = new Int32Array(starts.length + others.length);
+    let length = 0;
+    let next = 0;
+    for (let row = 0; row < starts.length; row++) {
+      const start = starts[row] as number;
+      if (!keep(start)) continue;
+      while (next < others.length && (others[next] as number) < start) order[length++] = ~next++;
+      order[length++] = row;
+    }
+    while (next < others.length) order[length++] = ~next++;
+    this.#order = order.subarray(0, length);
+  }
+
+  get length(): number {
+    return this.#order.length;
+  }
+
+  get pages(): readonly RollupPage[] {
+    return [this.#old, this.#added].filter((page) => page !== undefined);
+  }
+
+  pick(name: "starts" | NumberName): Float64Array {
+    return this.collect((page) => page[name]);
+  }
+
+  /** A column that is absent stands for zeros. */
+  collect(of: (page: RollupPage) => Float64Array | undefined): Float64Array {
+    const old = this.#old && of(this.#old);
+    const added = this.#added && of(this.#added);
+    const column = new Float64Array(this.length);
+    for (let i = 0; i < column.length; i++) {
+      const row = this.#order[i] as number;
+      column[i] = (row >= 0 ? old?.[row] : added?.[~row]) ?? 0;
+    }
+    return column;
+  }
+
+  summaries(): readonly Summary[] {
+    return Array.from(this.#order, (row) =>
+      row >= 0 ? rowSummary(this.#old as RollupPage, row) : rowSummary(this.#added as RollupPage, ~row),
+    );
+  }
+}
+
+const none = new Float64Array(0);
 
 /** Column by column, ten times as fast as by summaries; undefined where totals do not fit the common exponent. */
-const gather = (rows: readonly Source[], ...pages: (RollupPage | undefined)[]): RollupPage | undefined => {
-  if (pages.some((page) => page?.wide !== undefined)) return undefined;
-  const exponent = Math.max(...pages.map((page) => page?.exponent ?? 0));
-  const column = (of: (page: RollupPage) => Float64Array): Float64Array => {
-    const gathered = new Float64Array(rows.length);
-    for (let i = 0; i < rows.length; i++) {
-      const { page, row } = rows[i] as Source;
-      gathered[i] = of(page)[row] as number;
-    }
-    return gathered;
-  };
+const gather = (rows: Merge): RollupPage | undefined => {
+  if (rows.pages.some(({ wide }) => wide !== undefined)) return undefined;
+  const exponent = Math.max(...rows.pages.map((page) => page.exponent));
   const sum = totals(rows, "sum", exponent);
   const area = totals(rows, "area", exponent);
   const increase = totals(rows, "increase", exponent);
   if (sum === undefined || area === undefined || increase === undefined) return undefined;
-  return {
-    starts: column(({ starts }) => starts),
-    count: column(({ count }) => count),
-    numeric: column(({ numeric }) => numeric),
-    min: column(({ min }) => min),
-    max: column(({ max }) => max),
-    first: column(({ first }) => first),
-    firstTime: column(({ firstTime }) => firstTime),
-    last: column(({ last }) => last),
-    lastTime: column(({ lastTime }) => lastTime),
-    exponent,
-    sum,
-    area,
-    increase,
-  };
+  const numbers = numberColumns((name) => rows.pick(name));
+  return { starts: rows.pick("starts"), ...numbers, exponent, sum, area, increase };
 };
 
-const totals = (rows: readonly Source[], name: TotalName, exponent: number): TotalColumn | undefined => {
-  const hi = new Float64Array(rows.length);
-  for (let i = 0; i < rows.length; i++) {
-    const { page, row } = rows[i] as Source;
-    const { [name]: column } = page;
-    const scaled = (column.hi[row] as number) * powerOfTen(exponent - page.exponent);
-    const isScaled = exponent !== page.exponent;
-    if (isScaled && (!(Math.abs(scaled) < exactLimit) || (column.lo?.[row] ?? 0) !== 0)) return undefined;
-    hi[i] = scaled;
-  }
-  const part = (key: "lo" | "binaryHi" | "binaryLo"): Partial<TotalColumn> => {
-    if (!rows.some(({ page }) => page[name][key] !== undefined)) return {};
-    const gathered = Float64Array.from(rows, ({ page, row }) => page[name][key]?.[row] ?? 0);
-    return gathered.every((value) => value === 0) ? {} : { [key]: gathered };
-  };
-  return { hi, ...part("lo"), ...part("binaryHi"), ...part("binaryLo") };
+const totals = (rows: Merge, name: TotalName, exponent: number): TotalColumn | undefined => {
+  const scaled = rows.pages.filter((page) => page.exponent !== exponent);
+  for (const page of scaled) if (!fits(page[name], powerOfTen(exponent - page.exponent))) return undefined;
+  const hi = rows.collect((page) => {
+    const factor = powerOfTen(exponent - page.exponent);
+    return factor === 1 ? page[name].hi : page[name].hi.map((value) => value * factor);
+  });
+  return totalColumn(hi, (part) =>
+    rows.pages.some((page) => page[name][part] !== undefined)
+      ? rows.collect((page) => page[name][part])
+      : undefined,
+  );
 };
+
+/** Whether it stays exact when it is multiplied. */
+const fits = ({ hi, lo }: TotalColumn, factor: number): boolean =>
+  lo === undefined && hi.every((value) => Math.abs(value * factor) < exactLimit);

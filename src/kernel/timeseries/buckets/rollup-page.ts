@@ -34,12 +34,41 @@ export interface RollupPage {
   readonly wide?: ReadonlyMap<number, Readonly<Record<TotalName, Total>>>;
 }
 
+export type NumberName = "count" | "numeric" | "min" | "max" | "first" | "firstTime" | "last" | "lastTime";
+
+/** The columns of a page beside the starts and the totals. */
+export const numberColumns = (of: (name: NumberName) => Float64Array): Record<NumberName, Float64Array> => ({
+  count: of("count"),
+  numeric: of("numeric"),
+  min: of("min"),
+  max: of("max"),
+  first: of("first"),
+  firstTime: of("firstTime"),
+  last: of("last"),
+  lastTime: of("lastTime"),
+});
+
+/** Without the parts that are absent or nothing but 0. */
+export const totalColumn = (
+  hi: Float64Array,
+  of: (part: "lo" | "binaryHi" | "binaryLo") => Float64Array | undefined,
+): TotalColumn => {
+  const lo = of("lo");
+  const binaryHi = of("binaryHi");
+  const binaryLo = of("binaryLo");
+  return {
+    hi,
+    ...(lo === undefined || isZero(lo) ? {} : { lo }),
+    ...(binaryHi === undefined || isZero(binaryHi) ? {} : { binaryHi }),
+    ...(binaryLo === undefined || isZero(binaryLo) ? {} : { binaryLo }),
+  };
+};
+
 /** @throws RangeError when there are not as many starts as summaries */
 export const rollupPage = (starts: ArrayLike<Micros>, summaries: readonly Summary[]): RollupPage => {
   if (starts.length !== summaries.length) {
     throw new RangeError(`${starts.length} starts do not fit ${summaries.length} summaries.`);
   }
-  const column = (of: (summary: Summary) => number): Float64Array => collect(summaries, of);
   const totals = summaries.map(({ sum, area, increase }) => ({
     sum: normal(sum),
     area: normal(area),
@@ -52,22 +81,15 @@ export const rollupPage = (starts: ArrayLike<Micros>, summaries: readonly Summar
     if (totalNames.some((name) => entry[name].decimal.isWide || entry[name].binary.isWide))
       wide.set(row, entry);
   }
-  const totalColumn = (name: TotalName): TotalColumn =>
+  const column = (name: TotalName): TotalColumn =>
     columnOf(totals.map((entry, row) => (wide.has(row) ? undefined : entry[name])));
   return {
     starts: Float64Array.from(starts),
-    count: column(({ count }) => count),
-    numeric: column(({ numeric }) => numeric),
-    min: column(({ min }) => min),
-    max: column(({ max }) => max),
-    first: column(({ first }) => first),
-    firstTime: column(({ firstTime }) => firstTime),
-    last: column(({ last }) => last),
-    lastTime: column(({ lastTime }) => lastTime),
+    ...numberColumns((name) => collect(summaries, (summary) => summary[name])),
     exponent,
-    sum: totalColumn("sum"),
-    area: totalColumn("area"),
-    increase: totalColumn("increase"),
+    sum: column("sum"),
+    area: column("area"),
+    increase: column("increase"),
     ...(wide.size > 0 ? { wide } : {}),
   };
 };
@@ -90,15 +112,15 @@ const commonExponent = (totals: readonly Total[]): number =>
 const columnOf = (totals: readonly (Total | undefined)[]): TotalColumn => {
   const part = (of: (total: Total) => number): Float64Array =>
     collect(totals, (total) => (total === undefined ? 0 : of(total)));
-  const lo = part(({ decimal }) => decimal.lo);
-  const binaryHi = part(({ binary }) => binary.hi);
-  const binaryLo = part(({ binary }) => binary.lo);
-  return {
-    hi: part(({ decimal }) => decimal.hi),
-    ...(isZero(lo) ? {} : { lo }),
-    ...(isZero(binaryHi) ? {} : { binaryHi }),
-    ...(isZero(binaryLo) ? {} : { binaryLo }),
+  const parts = {
+    lo: part(({ decimal }) => decimal.lo),
+    binaryHi: part(({ binary }) => binary.hi),
+    binaryLo: part(({ binary }) => binary.lo),
   };
+  return totalColumn(
+    part(({ decimal }) => decimal.hi),
+    (name) => parts[name],
+  );
 };
 
 /** Float64Array.from goes by an iterator, which takes ten times as long. */

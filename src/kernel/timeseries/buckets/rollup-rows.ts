@@ -4,7 +4,7 @@ import { type RollupPage, type TotalColumn, totalNames } from "./rollup-page.ts"
 import { maxDecimal, powerOfTen, roundingShift, type Total } from "./total.ts";
 
 /** Below this, float64 holds every integer. */
-const exactLimit = 2 ** 53;
+export const exactLimit = 2 ** 53;
 
 /** Adds the rows [from, to) to a summary of earlier points. */
 export const addRows = (summary: RunningSummary, page: RollupPage, from: number, to: number): void => {

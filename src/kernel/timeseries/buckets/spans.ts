@@ -24,7 +24,8 @@ export interface TailCells {
  */
 export const spansOf = (edges: Float64Array, { touched, removed }: TailCells): readonly Span[] => {
   const axis = { from: edges[0] as number, to: edges[edges.length - 1] as number };
-  const points = isFine(edges) ? [axis] : clip(unite([...touched, ...cellsWithEdges(edges)]), axis);
+  if (isFine(edges)) return pointSpans(axis);
+  const points = clip(unite([...touched, ...cellsWithEdges(edges)]), axis);
   const known = subtract([axis], unite([...points, ...removed]));
   const days = subtract(wholeDays(edges), daysAround([...points, ...removed]));
   const quarters = subtract(known, days);
