@@ -1,4 +1,4 @@
-/** `npm run bench -- [--quick] [--only=store,mqtt,http] [--postgres]`: measures and prints one table. Loopback only; ends by itself. */
+/** `npm run bench -- [--quick] [--only=store,mqtt,http,growth] [--postgres]`: measures and prints one table. Loopback only; ends by itself. */
 import { parseArgs } from "node:util";
 import { startPostgres } from "../test/services/postgres.ts";
 import { temporaryFolder } from "../test/services/service.ts";
@@ -10,6 +10,7 @@ const parts = {
   store: async (bench) => (await import("./store-part.ts")).storeFigures(bench),
   mqtt: async (bench) => (await import("./mqtt.ts")).mqttFigures(bench),
   http: async (bench) => (await import("./http.ts")).httpFigures(bench),
+  growth: async (bench) => (await import("./growth.ts")).growthFigures(bench),
 } satisfies Record<string, (bench: Bench) => Promise<readonly Figure[]>>;
 
 type Part = keyof typeof parts;

@@ -14,6 +14,7 @@ import { createDatapoints } from "./migrations/0001-datapoints.ts";
 import { addControl } from "./migrations/0002-control.ts";
 import { createCommands } from "./migrations/0010-commands.ts";
 import { createGuards } from "./migrations/0011-guards.ts";
+import { indexActiveDatapoints } from "./migrations/0012-active-datapoints.ts";
 import { resources } from "./route-config.ts";
 import { registerDatapointRoutes } from "./routes.ts";
 import { Datapoints } from "./service.ts";
@@ -29,6 +30,7 @@ export const datapoints: Feature = {
     "datapoints/0002-control": addControl,
     "datapoints/0010-commands": createCommands,
     "datapoints/0011-guards": createGuards,
+    "datapoints/0012-active-datapoints": indexActiveDatapoints,
   },
   resources,
   install: (kernel) => install(kernel),
