@@ -57,15 +57,6 @@ const batchPoints = 10_000;
 const callers = 4;
 const stretch = 1_000_000;
 
-const task = taskOf<GrowthTask>();
-if (task.kind === "fill") {
-  await fillIdle(task.config, task.streams);
-  answer({});
-} else if (task.kind === "open") answer(await openIdle(task.config, task.streams));
-else if (task.kind === "history") answer(await histories(task.file, task.lengths));
-else if (task.kind === "ingest") answer(await ingestAndRead(task.file, task.points));
-process.disconnect?.();
-
 async function openIdle(config: DatabaseConfig, streams: number): Promise<OpenResult> {
   await using database = await openDatabase(config, log);
   await database.ping();
@@ -204,3 +195,12 @@ const lookAround = (store: Opened["store"], ids: readonly number[], turn: number
     await dayAsJson(store, ids[(7 * turn) % ids.length] ?? 0);
     await store.latest(ids);
   });
+
+const task = taskOf<GrowthTask>();
+if (task.kind === "fill") {
+  await fillIdle(task.config, task.streams);
+  answer({});
+} else if (task.kind === "open") answer(await openIdle(task.config, task.streams));
+else if (task.kind === "history") answer(await histories(task.file, task.lengths));
+else if (task.kind === "ingest") answer(await ingestAndRead(task.file, task.points));
+process.disconnect?.();
