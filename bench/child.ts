@@ -14,7 +14,11 @@ export interface Child extends AsyncDisposable {
 }
 
 export function startChild(module: string, task: unknown, timeoutMs = 120_000): Child {
-  const child = fork(new URL(module, import.meta.url), [JSON.stringify(task)], { timeout: timeoutMs });
+  const child = fork(new URL(module, import.meta.url), [JSON.stringify(task)], {
+    timeout: timeoutMs,
+    // As bin/busbar starts the server.
+    env: { ...process.env, MALLOC_MMAP_THRESHOLD_: "131072" },
+  });
   const ended = once(child, "exit");
   const messages: unknown[] = [];
   let waiting: ((message: unknown) => void) | undefined;

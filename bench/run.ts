@@ -1,4 +1,4 @@
-/** `npm run bench -- [--quick] [--only=store,mqtt,live,http] [--postgres]`: measures and prints one table. Loopback only; ends by itself. */
+/** `npm run bench -- [--quick] [--only=store,mqtt,live,http,growth] [--postgres]`: measures and prints one table. Loopback only; ends by itself. */
 import { parseArgs } from "node:util";
 import { startPostgres } from "../test/services/postgres.ts";
 import { temporaryFolder } from "../test/services/service.ts";
@@ -11,6 +11,7 @@ const parts = {
   mqtt: async (bench) => (await import("./mqtt.ts")).mqttFigures(bench),
   live: async (bench) => (await import("./live.ts")).liveFigures(bench),
   http: async (bench) => (await import("./http.ts")).httpFigures(bench),
+  growth: async (bench) => (await import("./growth.ts")).growthFigures(bench),
 } satisfies Record<string, (bench: Bench) => Promise<readonly Figure[]>>;
 
 type Part = keyof typeof parts;

@@ -109,6 +109,12 @@ export class BenchServer implements AsyncDisposable {
     return Number(line?.slice(name.length + 1) ?? 0);
   }
 
+  /** Bytes, the most that was resident since the start; on Linux. */
+  mostMemory(): number {
+    const status = readFileSync(`/proc/${this.#running?.process.pid}/status`, "utf8");
+    return 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
+  }
+
   /** Since the last time it was asked. */
   async loopDelay(): Promise<LoopDelay> {
     rmSync(this.#loopFile, { force: true });

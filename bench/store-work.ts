@@ -64,7 +64,7 @@ export async function ingest(store: LogStructuredStore, batches: readonly PointB
 }
 
 /** Sends again when the store is busy, as every client does. */
-async function insist(store: LogStructuredStore, batch: PointBatch): Promise<void> {
+export async function insist(store: LogStructuredStore, batch: PointBatch): Promise<void> {
   for (;;) {
     try {
       await store.append(batch);

@@ -17,6 +17,7 @@ import { createControllers } from "./migrations/0003-controllers.ts";
 import { createCommands } from "./migrations/0010-commands.ts";
 import { createGuards } from "./migrations/0011-guards.ts";
 import { RetainedTopics } from "./retained.ts";
+import { indexActiveDatapoints } from "./migrations/0012-active-datapoints.ts";
 import { resources } from "./route-config.ts";
 import { registerDatapointRoutes } from "./routes.ts";
 import { Datapoints } from "./service.ts";
@@ -30,9 +31,10 @@ export const datapoints: Feature = {
   migrations: {
     "datapoints/0001-datapoints": createDatapoints,
     "datapoints/0002-control": addControl,
+    "datapoints/0003-controllers": createControllers,
     "datapoints/0010-commands": createCommands,
     "datapoints/0011-guards": createGuards,
-    "datapoints/0003-controllers": createControllers,
+    "datapoints/0012-active-datapoints": indexActiveDatapoints,
   },
   resources,
   install: (kernel) => install(kernel),

@@ -15,6 +15,8 @@ import { chunks, datapointOf, rowOf, streamsOf, tables } from "./tables.ts";
 
 const idsPerStatement = 1000;
 const rowsPerStatement = 500;
+/** Written out: the index of what is active serves no parameter. */
+const active = sql<1>`1`;
 
 /** Conditions on datapoints, all of which must hold. Names of columns as in the table; `connector` is the name. */
 export interface DatapointFilter {
@@ -155,7 +157,7 @@ export async function deleteDatapoints(tx: Tx, ids: readonly number[]): Promise<
 /** Active actuators that have no stream of setpoints or of schedules. */
 export async function listWithoutControl(db: Queryable): Promise<readonly Datapoint[]> {
   const rows = await selectDatapoints(db)
-    .where("is_active", "=", 1)
+    .where("is_active", "=", active)
     .where("type", "=", "actuator")
     .where((eb) => eb.or([eb("setpoint_stream", "is", null), eb("schedule_stream", "is", null)]))
     .orderBy("datapoints.id")
@@ -167,15 +169,25 @@ export interface RoutedDatapoint extends MappedDatapoint {
   readonly streams: Datapoint["streams"];
 }
 
-/** What ingest and map need to know: the connector's active datapoints by id. */
-export async function listRouted(db: Queryable, connectorId: number): Promise<readonly RoutedDatapoint[]> {
-  const rows = await tables(db)
+export const routedQuery = (db: Queryable, connectorId: number) =>
+  tables(db)
     .selectFrom("datapoints")
     .select(["id", "key_in_connector as key", "type", "value_stream", "setpoint_stream", "schedule_stream"])
     .where("connector_id", "=", connectorId)
-    .where("is_active", "=", 1)
-    .orderBy("id")
-    .execute();
+    .where("is_active", "=", active)
+    .orderBy("id");
+
+export const activeStreamsQuery = (db: Queryable, kind: MessageKind) =>
+  tables(db)
+    .selectFrom("datapoints")
+    .select(["id", `${kind}_stream as stream`])
+    .where("is_active", "=", active)
+    .where(`${kind}_stream`, "is not", null)
+    .orderBy("id");
+
+/** What ingest and map need to know: the connector's active datapoints by id. */
+export async function listRouted(db: Queryable, connectorId: number): Promise<readonly RoutedDatapoint[]> {
+  const rows = await routedQuery(db, connectorId).execute();
   return rows.map((row) => ({ id: row.id, key: row.key, type: row.type, streams: streamsOf(row) }));
 }
 
@@ -186,12 +198,7 @@ export async function listActiveStreams(
   ids?: readonly number[],
 ): Promise<readonly { readonly id: number; readonly stream: StreamId }[]> {
   if (ids?.length === 0) return [];
-  let query = tables(db)
-    .selectFrom("datapoints")
-    .select(["id", `${kind}_stream as stream`])
-    .where("is_active", "=", 1)
-    .where(`${kind}_stream`, "is not", null)
-    .orderBy("id");
+  let query = activeStreamsQuery(db, kind);
   if (ids !== undefined) query = query.where("id", "in", ids);
   const rows = await query.execute();
   return rows.flatMap(({ id, stream }) => (stream === null ? [] : [{ id, stream }]));

@@ -20,7 +20,7 @@ export function openSqliteFile(file: string): DatabaseSync {
       pragma synchronous = full;
       pragma foreign_keys = on;
       pragma temp_store = memory;
-      pragma cache_size = -65536;
+      pragma cache_size = -16384;
       pragma journal_size_limit = 67108864;
       pragma application_id = ${applicationId};
     `);
@@ -31,10 +31,13 @@ export function openSqliteFile(file: string): DatabaseSync {
   }
 }
 
+/** Pages of the file that are mapped count as the process's memory, once for each connection. */
+const mappedBytes = 64 << 20;
+
 /** For reading beside the writer: sees what is committed, and cannot write. */
-export function openSqliteReader(file: string): DatabaseSync {
+export function openSqliteReader(file: string, mapped = mappedBytes): DatabaseSync {
   const database = new DatabaseSync(file, { readOnly: true });
-  database.exec("pragma busy_timeout = 5000; pragma mmap_size = 1073741824; pragma query_only = on;");
+  database.exec(`pragma busy_timeout = 5000; pragma mmap_size = ${mapped}; pragma query_only = on;`);
   return database;
 }
 

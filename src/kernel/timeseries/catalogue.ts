@@ -3,6 +3,7 @@ import { fromJsonText, jsonText } from "../database/columns.ts";
 import { afterCommit, type Queryable, type Reader, type Tx } from "../database/engine.ts";
 import { notFound } from "../errors.ts";
 import type { TimeSeriesTables } from "./migrations.ts";
+import { Recent } from "./recent.ts";
 import { bucketOf } from "./storage.ts";
 import type { StreamCatalogue, StreamFilter, StreamPatch } from "./store.ts";
 import { checkPatch, listStreams } from "./stream-list.ts";
@@ -11,6 +12,8 @@ import type { Stream, StreamDefinition, StreamId } from "./types.ts";
 const tables = (db: Queryable) => db.withTables<TimeSeriesTables>();
 /** SQLite takes 32,766 parameters, PostgreSQL 65,535. */
 const rowsPerStatement = 2000;
+/** About 600 bytes each, and once more as many as are used in turn. */
+const keptStreams = 32_768;
 
 interface StreamRow {
   readonly id: number;
@@ -31,13 +34,13 @@ interface Kept {
 
 const identity = (owner: string, key: string): string => `${owner}\n${key}`;
 
-/** The streams: read once each, then kept for as long as nobody else may have changed them. */
+/** The streams: those used last are kept, for as long as nobody else may have changed them. */
 export class Catalogue implements StreamCatalogue {
   readonly #read: Reader;
   readonly #buckets: number;
   readonly #maxAge: number;
-  readonly #streams = new Map<StreamId, Kept>();
-  readonly #ids = new Map<string, StreamId>();
+  readonly #streams = new Recent<StreamId, Kept>(keptStreams);
+  readonly #ids = new Recent<string, StreamId>(keptStreams);
 
   /** Changes of rows: what was read before one of them is not kept. */
   #changes = 0;

@@ -11,7 +11,10 @@ import type { Stream, StreamId } from "./types.ts";
 
 /** What a compaction reads, all of one snapshot. */
 export interface CompactionSource extends RollupSource {
-  log(task: CompactionTask): AsyncIterable<LogRow> | Iterable<LogRow>;
+  /** The rows after `after`, ascending. */
+  log(task: CompactionTask, after: number): AsyncIterable<LogRow> | Iterable<LogRow>;
+  /** All of a stream has been read: what comes next may be of a later snapshot. */
+  betweenStreams?(): void;
   /** The mode of each of the streams that exist. */
   modes(streams: readonly StreamId[]): Promise<ReadonlyMap<StreamId, Stream["mode"]>>;
   /** Where the raw points of those that lost some begin: what is older never changes any more. */
@@ -26,15 +29,39 @@ export interface CompactedLog {
   readonly figures: CompactionFigures;
   /** The rows that are in chunks now, ascending, and how many bytes they have. */
   readonly rows: readonly { readonly seq: number; readonly bytes: number }[];
+  /** The log up to here is in chunks now: all of the task, or as much as is held in memory at once. */
+  readonly upTo: number;
 }
 
-/** Reads the log, groups it by stream and hands the sink what moves it into the chunks. */
+/** Rows of the log that are decoded at once, whatever is in them. */
+const bytesAtOnce = 16 << 20;
+
+/** Runs part after part until the whole task is done. */
+export async function compactInParts(
+  task: CompactionTask,
+  part: (after: number) => Promise<CompactedLog>,
+): Promise<CompactionFigures> {
+  let total: CompactionFigures = { points: 0, chunksWritten: 0, corrupt: 0 };
+  for (let after = -1; after < task.upTo; ) {
+    const { figures, upTo } = await part(after);
+    total = {
+      points: total.points + figures.points,
+      chunksWritten: total.chunksWritten + figures.chunksWritten,
+      corrupt: total.corrupt + figures.corrupt,
+    };
+    after = upTo;
+  }
+  return total;
+}
+
+/** Reads the log after `after`, groups it by stream and hands the sink what moves it into the chunks. */
 export async function runCompaction(
   task: CompactionTask,
+  after: number,
   source: CompactionSource,
   sink: CompactionSink,
 ): Promise<CompactedLog> {
-  const { operations, rows, corrupt: corruptRows } = await readOperations(task, source);
+  const { operations, rows, corrupt: corruptRows, upTo } = await readOperations(task, after, source);
   const generation = grouped(operations);
   let corrupt = corruptRows;
   const tails = generation.streams.toSorted((a, b) => a.id - b.id);
@@ -62,8 +89,9 @@ export async function runCompaction(
     if (gone) await write([markStatement(task.bucket, tail.id, undefined)]);
     else if (tail.length > 0) await write([markStatement(task.bucket, tail.id, tail.maxTime)]);
     if (whole) await sink(whole.statements);
+    source.betweenStreams?.();
   }
-  return { figures: { points: generation.points, chunksWritten, corrupt }, rows };
+  return { figures: { points: generation.points, chunksWritten, corrupt }, rows, upTo };
 }
 
 /** @returns how many pages were damaged */
@@ -91,22 +119,34 @@ interface ReadLog {
   readonly operations: readonly DecodedOperation[];
   readonly rows: CompactedLog["rows"];
   readonly corrupt: number;
+  readonly upTo: number;
 }
 
-async function readOperations(task: CompactionTask, source: CompactionSource): Promise<ReadLog> {
+async function readOperations(
+  task: CompactionTask,
+  after: number,
+  source: CompactionSource,
+): Promise<ReadLog> {
   const operations: DecodedOperation[] = [];
   const rows: { seq: number; bytes: number }[] = [];
   let corrupt = 0;
-  for await (const { seq, blob } of source.log(task)) {
+  let points = 0;
+  let bytes = 0;
+  for await (const { seq, blob } of source.log(task, after)) {
     try {
-      operations.push(...decodeLogBatch(blob));
+      for (const operation of decodeLogBatch(blob)) {
+        operations.push(operation);
+        if (operation.kind === "points") points += operation.count;
+      }
+      bytes += blob.length;
       rows.push({ seq, bytes: blob.length });
     } catch {
       // The row stays in the log for somebody to look at; the event loop's side has logged it when it read it.
       corrupt++;
     }
+    if (points >= task.pointsAtOnce || bytes >= bytesAtOnce) return { operations, rows, corrupt, upTo: seq };
   }
-  return { operations, rows, corrupt };
+  return { operations, rows, corrupt, upTo: task.upTo };
 }
 
 /** Counted first, so that no column has to grow. */

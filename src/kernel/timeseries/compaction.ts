@@ -176,7 +176,12 @@ export class Compaction {
     let figures: CompactionFigures = { points: 0, chunksWritten: 0, corrupt: 0 };
     for (let bucket = 0; bucket < buckets; bucket++) {
       const upTo = this.#upTo[bucket] ?? 0;
-      const done = await storage.compact({ bucket, upTo, horizon: this.#parts.horizon() });
+      const done = await storage.compact({
+        bucket,
+        upTo,
+        horizon: this.#parts.horizon(),
+        pointsAtOnce: this.#options.points,
+      });
       figures = {
         points: figures.points + done.points,
         chunksWritten: figures.chunksWritten + done.chunksWritten,

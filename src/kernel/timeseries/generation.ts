@@ -1,5 +1,5 @@
 import type { DecodedOperation, LogOperation } from "./codec/log-batch.ts";
-import { StreamTail } from "./stream-tail.ts";
+import { StreamTail, tailOverhead } from "./stream-tail.ts";
 import { allTime, type PointBatch, type StreamId } from "./types.ts";
 
 /** Below this, ids are looked up in an array; ids are given out from 1 on, so that it stays small. */
@@ -92,6 +92,7 @@ export class Generation {
 
   #create(stream: StreamId): StreamTail {
     const tail = new StreamTail(stream, this.#dropped.has(stream), this.#expected(stream));
+    this.#bytes += tailOverhead;
     const slot = this.#tails.push(tail);
     if (stream >= denseIds) this.#sparse.set(stream, slot);
     else {

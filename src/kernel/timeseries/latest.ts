@@ -3,6 +3,7 @@ import type { Clock, Micros } from "../time.ts";
 import { microsFromMillis } from "../time.ts";
 import type { Generation } from "./generation.ts";
 import type { HighWater } from "./high-water.ts";
+import { NewestPoints } from "./newest-points.ts";
 import { covers } from "./ranges.ts";
 import type { Reader } from "./reader.ts";
 import type { Tail } from "./tail.ts";
@@ -20,7 +21,8 @@ export class Latest {
   readonly #reader: Reader;
   readonly #highWater: HighWater;
   readonly #clock: Clock;
-  readonly #inChunks = new Map<StreamId, Point | null>();
+  /** The chunks' newest: columns, since there may be a million of them. */
+  #inChunks = new NewestPoints();
 
   constructor(tail: Tail, reader: Reader, highWater: HighWater, clock: Clock) {
     this.#tail = tail;
@@ -53,11 +55,11 @@ export class Latest {
 
   /** The generation has become chunks. */
   forget(generation: Generation): void {
-    for (const { id } of generation.streams) this.#inChunks.delete(id);
+    for (const { id } of generation.streams) this.#inChunks.forget(id);
   }
 
   clear(): void {
-    this.#inChunks.clear();
+    this.#inChunks = new NewestPoints();
   }
 
   /** The answer where it needs no look-up; null where it does. */
@@ -84,7 +86,7 @@ export class Latest {
     if (this.#highWater.of(stream) <= horizon) {
       const { epoch } = this.#tail;
       const newest = await this.#reader.newestInChunks(stream, horizon + 1);
-      if (this.#tail.epoch === epoch) this.#inChunks.set(stream, newest ?? null);
+      if (this.#tail.epoch === epoch) this.#inChunks.set(stream, newest);
       const known = this.#atHand(stream, horizon);
       if (known !== null) return known;
     }

@@ -24,10 +24,10 @@ const catalogueMillis = 2000;
 export interface OpenOptions {
   /** Counts only when the database is new: the number of buckets never changes afterwards. Default 1. */
   readonly buckets?: number;
-  /** Default 6 million points, 512 MB. */
+  /** Default 3 million points, 48 MB: most of what the server's memory grows by. */
   readonly maxTailPoints?: number;
   readonly maxTailBytes?: number;
-  /** When the tail is compacted: default 1 million points, 128 MB, or 10 minutes. */
+  /** When the tail is compacted: default 500,000 points, 16 MB, or 10 minutes. */
   readonly compactPoints?: number;
   readonly compactBytes?: number;
   readonly compactMillis?: number;
@@ -85,11 +85,11 @@ export async function openTimeSeries(parts: OpenTimeSeries): Promise<LogStructur
 }
 
 const storeOptions = (options: OpenOptions): StoreOptions => ({
-  maxTailPoints: options.maxTailPoints ?? 6_000_000,
-  maxTailBytes: options.maxTailBytes ?? 512 * 1024 * 1024,
+  maxTailPoints: options.maxTailPoints ?? 3_000_000,
+  maxTailBytes: options.maxTailBytes ?? 48 * 1024 * 1024,
   compaction: {
-    points: options.compactPoints ?? 1_000_000,
-    bytes: options.compactBytes ?? 128 * 1024 * 1024,
+    points: options.compactPoints ?? 500_000,
+    bytes: options.compactBytes ?? 16 * 1024 * 1024,
     age: options.compactMillis ?? 600_000,
   },
   rollupCacheBytes: options.rollupCacheBytes ?? 32 * 1024 * 1024,
@@ -105,11 +105,11 @@ function openStorage({ database, log, clock, options = {} }: OpenTimeSeries, buc
   throw new Error(`There is no time-series storage for ${database.engine}.`);
 }
 
-/** What the log holds per stream, so that the tail's columns need not grow while it is replayed. */
+/** What the log holds per stream at least (ids are given out from 1 on), so that the tail's columns need not grow while it is replayed. */
 async function pointsPerStream(database: Database): Promise<number> {
   const { rows } = await sql<{ points: number | null; streams: number }>`
     select (select cast(sum(points) as bigint) from log) as points,
-      (select count(*) from streams) as streams`.execute(database.read);
+      (select coalesce(max(id), 0) from streams) as streams`.execute(database.read);
   const [row] = rows;
   return row?.points && row.streams > 0 ? Math.ceil((1.05 * row.points) / row.streams) : 0;
 }

@@ -3,7 +3,7 @@ import type { PointBatch, PointValue, StreamId, TimeRange } from "./types.ts";
 
 const firstCapacity = 1024;
 /** Columns that grew beyond this are not kept for the next commit. */
-const keptCapacity = 1 << 18;
+const keptCapacity = 1 << 16;
 
 const larger = (length: number, needed: number): number => Math.max(needed, length * 2);
 
@@ -112,7 +112,7 @@ export class PendingRow {
   /** Gives its columns back; nobody may look at the operations afterwards. */
   recycle(): void {
     for (const operation of this.#operations)
-      if (operation instanceof PointColumns && operation.times.length <= keptCapacity && spare.length < 8) {
+      if (operation instanceof PointColumns && operation.times.length <= keptCapacity && spare.length < 4) {
         operation.reset();
         spare.push(operation);
       }

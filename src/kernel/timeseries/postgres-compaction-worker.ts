@@ -1,7 +1,7 @@
 import { workerData } from "node:worker_threads";
 import type pg from "pg";
 import type { EditStatement } from "./chunk-statements.ts";
-import { type CompactionSource, runCompaction } from "./compaction-run.ts";
+import { type CompactedLog, type CompactionSource, compactInParts, runCompaction } from "./compaction-run.ts";
 import { serveCompactions } from "./compaction-worker.ts";
 import { sessionOf } from "./postgres-lease.ts";
 import {
@@ -56,7 +56,7 @@ function chunkOf({ start_time, end_time, count, blob }: SlotRow): ChunkRow | und
 
 function sourceOver(client: pg.Client): CompactionSource {
   return {
-    log: (task) => readLog(client, task),
+    log: (task, after) => readLog(client, task, after),
     modes: async (streams) => {
       const { rows } = await client.query<{ id: number; mode: string }>(
         "select id, mode from streams where id = any($1::bigint[])",
@@ -96,8 +96,12 @@ function sourceOver(client: pg.Client): CompactionSource {
   };
 }
 
-async function* readLog(client: pg.Client, { bucket, upTo }: CompactionTask): AsyncGenerator<LogRow> {
-  for (let seq = -1; ; ) {
+async function* readLog(
+  client: pg.Client,
+  { bucket, upTo }: CompactionTask,
+  after: number,
+): AsyncGenerator<LogRow> {
+  for (let seq = after; ; ) {
     const { rows } = await client.query<{ seq: number; blob: Buffer }>({
       name: "log",
       text: "select seq, blob from log where bucket = $1 and seq > $2 and seq <= $3 order by seq limit $4",
@@ -138,29 +142,30 @@ async function compactedSeq(client: pg.Client, bucket: number): Promise<number> 
   return rows[0]?.compacted_seq ?? 0;
 }
 
-async function compact(task: CompactionTask): Promise<CompactionFigures> {
+const nothing: CompactionFigures = { points: 0, chunksWritten: 0, corrupt: 0 };
+
+/** The part of the log after `after`, in one transaction. */
+async function compactPart(task: CompactionTask, after: number): Promise<CompactedLog> {
   const client = await connectClient(connection);
   try {
     await client.query("begin");
     await client.query("select set_config('application_name', $1, true)", [sessionOf(owner)]);
     const start = await compactedSeq(client, task.bucket);
-    if (start >= task.upTo) return { points: 0, chunksWritten: 0, corrupt: 0 };
+    if (start >= task.upTo) return { figures: nothing, rows: [], upTo: task.upTo };
     const writes = new Writes(client);
-    const { figures, rows } = await runCompaction(task, sourceOver(client), (statements) =>
-      writes.add(statements),
-    );
+    const part = await runCompaction(task, after, sourceOver(client), (statements) => writes.add(statements));
     await client.query("delete from log where bucket = $1 and seq = any($2::bigint[])", [
       task.bucket,
-      rows.map(({ seq }) => seq),
+      part.rows.map(({ seq }) => seq),
     ]);
     // Last, since it keeps appends from the head of the log until the commit.
-    const finished = await client.query(finish, [task.bucket, task.upTo, start, task.fence]);
+    const finished = await client.query(finish, [task.bucket, part.upTo, start, task.fence]);
     if (finished.rowCount !== 1) throw new Error("Another node has taken over the compaction.");
     await client.query("commit");
-    return figures;
+    return part;
   } finally {
     await client.end();
   }
 }
 
-serveCompactions({ compact });
+serveCompactions({ compact: (task) => compactInParts(task, (after) => compactPart(task, after)) });

@@ -1,6 +1,7 @@
 import pg from "pg";
 import type { PostgresConnection } from "../database/engine.ts";
 import { clientSettings } from "../database/postgres-settings.ts";
+import type { IdMap } from "./id-map.ts";
 import type { ChunkRow, RollupRow } from "./storage.ts";
 
 /** Numbers the parameters of a portable statement. */
@@ -54,4 +55,22 @@ export interface ChunkSqlRow {
   readonly end_time: number;
   readonly count: number;
   readonly blob: Buffer;
+}
+
+/** Marks of one bucket by stream, 16 bytes each: a row apiece would take seconds and hundreds of megabytes for a million. */
+export interface MarksRow {
+  /** The greatest stream of these. */
+  readonly last: number;
+  /** Null where there are no more. */
+  readonly packed: Buffer | null;
+}
+
+export const marksSql = `select max(stream_id) as last,
+    string_agg(int8send(stream_id) || int8send(high_time), ''::bytea) as packed
+  from (select stream_id, high_time from stream_marks where bucket = $1 and stream_id > $2
+    order by stream_id limit $3) page`;
+
+export function unpackMarks(packed: Buffer, marks: IdMap): void {
+  const int8 = (at: number): number => packed.readInt32BE(at) * 2 ** 32 + packed.readUInt32BE(at + 4);
+  for (let at = 0; at < packed.length; at += 16) marks.set(int8(at), int8(at + 8));
 }

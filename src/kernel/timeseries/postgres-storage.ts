@@ -15,9 +15,12 @@ import {
   chunkColumns,
   chunkRow,
   chunksSql,
+  type MarksRow,
+  marksSql,
   type RollupSqlRow,
   rollupRow,
   rollupsSql,
+  unpackMarks,
 } from "./postgres-sql.ts";
 import {
   type BucketHead,
@@ -44,6 +47,7 @@ export interface PostgresCompactionData {
 /** Reads of the store do not take the connections that features need. */
 const readConnections = 4;
 const logRowsPerQuery = 64;
+const marksPerQuery = 50_000;
 
 const numericChunkBeforeSql = `select ${chunkColumns} from chunks where bucket = $1 and stream_id = $2
   and start_time < $3 and numeric_count > 0 order by start_time desc limit 1`;
@@ -134,13 +138,14 @@ export class PostgresStorage implements Storage {
   }
 
   async loadMarks(): Promise<void> {
-    const rows = await this.#select<{ stream_id: number; high_time: number }>(
-      "marks",
-      "select stream_id, high_time from stream_marks",
-      [],
-    );
     const marks = new IdMap();
-    for (const row of rows) marks.set(row.stream_id, row.high_time);
+    for (let bucket = 0; bucket < this.#buckets; bucket++)
+      for (let after = -1; ; ) {
+        const [row] = await this.#select<MarksRow>("marks", marksSql, [bucket, after, marksPerQuery]);
+        if (!row?.packed) break;
+        unpackMarks(row.packed, marks);
+        after = row.last;
+      }
     this.#marks = marks;
   }
 

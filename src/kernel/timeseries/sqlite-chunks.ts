@@ -5,6 +5,29 @@ import { bucketOf, type ChunkRow, type RollupRow } from "./storage.ts";
 import type { StreamId } from "./types.ts";
 
 type ChunkColumns = readonly [startTime: number, endTime: number, count: number, blob: Uint8Array];
+/** The texts of all look-ups; `?` in the order of their parameters. */
+export const sqliteLookups = {
+  chunks: `
+      select start_time, end_time, count, blob from chunks
+      where bucket = ?1 and stream_id = ?2 and start_time < ?4 and start_time >= coalesce(
+        (select max(start_time) from chunks where bucket = ?1 and stream_id = ?2 and start_time <= ?3), ?3)
+      order by start_time limit ?5`,
+  chunkBefore: `
+      select start_time, end_time, count, blob from chunks
+      where bucket = ? and stream_id = ? and start_time < ? order by start_time desc limit 1`,
+  firstAfter: `
+      select min(start_time) as start_time from chunks where bucket = ? and stream_id = ? and start_time > ?`,
+  numericBefore: `
+      select start_time, end_time, count, blob from chunks where bucket = ? and stream_id = ? and start_time < ?
+        and numeric_count > 0 order by start_time desc limit 1`,
+  rollups: `
+      select start_time, blob from rollups
+      where bucket = ? and stream_id = ? and width = ? and start_time >= ? and start_time < ? order by start_time`,
+  rollupBefore: `
+      select start_time, blob from rollups where bucket = ? and stream_id = ? and width = ? and start_time < ?
+      order by start_time desc limit 1`,
+  mark: "select high_time from stream_marks where bucket = ? and stream_id = ?",
+} as const;
 
 /** Chunk look-ups over a read-only connection; also the compaction thread's. */
 export class SqliteChunks {
@@ -19,27 +42,14 @@ export class SqliteChunks {
 
   constructor(reader: DatabaseSync, buckets: number) {
     this.#buckets = buckets;
-    this.#chunks = reader.prepare(`
-      select start_time, end_time, count, blob from chunks
-      where bucket = ?1 and stream_id = ?2 and start_time < ?4 and start_time >= coalesce(
-        (select max(start_time) from chunks where bucket = ?1 and stream_id = ?2 and start_time <= ?3), ?3)
-      order by start_time limit ?5`);
+    this.#chunks = reader.prepare(sqliteLookups.chunks);
     this.#chunks.setReturnArrays(true);
-    this.#chunkBefore = reader.prepare(`
-      select start_time, end_time, count, blob from chunks
-      where bucket = ? and stream_id = ? and start_time < ? order by start_time desc limit 1`);
-    this.#firstAfter = reader.prepare(`
-      select min(start_time) as start_time from chunks where bucket = ? and stream_id = ? and start_time > ?`);
-    this.#numericBefore = reader.prepare(`
-      select start_time, end_time, count, blob from chunks where bucket = ? and stream_id = ? and start_time < ?
-        and numeric_count > 0 order by start_time desc limit 1`);
-    this.#rollups = reader.prepare(`
-      select start_time, blob from rollups
-      where bucket = ? and stream_id = ? and width = ? and start_time >= ? and start_time < ? order by start_time`);
-    this.#rollupBefore = reader.prepare(`
-      select start_time, blob from rollups where bucket = ? and stream_id = ? and width = ? and start_time < ?
-      order by start_time desc limit 1`);
-    this.#mark = reader.prepare("select high_time from stream_marks where bucket = ? and stream_id = ?");
+    this.#chunkBefore = reader.prepare(sqliteLookups.chunkBefore);
+    this.#firstAfter = reader.prepare(sqliteLookups.firstAfter);
+    this.#numericBefore = reader.prepare(sqliteLookups.numericBefore);
+    this.#rollups = reader.prepare(sqliteLookups.rollups);
+    this.#rollupBefore = reader.prepare(sqliteLookups.rollupBefore);
+    this.#mark = reader.prepare(sqliteLookups.mark);
   }
 
   chunks(stream: StreamId, from: Micros, to: Micros, limit: number): readonly ChunkRow[] {

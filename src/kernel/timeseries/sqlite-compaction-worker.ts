@@ -3,7 +3,7 @@ import { workerData } from "node:worker_threads";
 import { openSqliteReader } from "../database/sqlite-file.ts";
 import type { Micros } from "../time.ts";
 import { compactedStatement, type EditStatement } from "./chunk-statements.ts";
-import { type CompactedLog, type CompactionSource, runCompaction } from "./compaction-run.ts";
+import { type CompactedLog, type CompactionSource, compactInParts, runCompaction } from "./compaction-run.ts";
 import { serveCompactions } from "./compaction-worker.ts";
 import { SqliteChunks } from "./sqlite-chunks.ts";
 import type { CompactionFigures, CompactionTask, LogRow } from "./storage.ts";
@@ -19,19 +19,22 @@ export interface SqliteCompactionData {
 }
 
 /** A slice keeps the writer from commits for some milliseconds at most. */
-const sliceStatements = 128;
+const sliceStatements = 1024;
 const sliceBytes = 1 << 18;
 /** Deleting reads the pages of the blobs: so many bytes of the log a slice. */
 const sliceLogBytes = 1 << 22;
 /** Slices that may wait for the writer while the next is encoded. */
 const slicesInFlight = 2;
+const snapshotMillis = 200;
 
 const { file, buckets } = workerData as SqliteCompactionData;
-const database = openSqliteReader(file);
+/** It goes through the file from one end to the other: mapped, all of that would count as memory. */
+const database = openSqliteReader(file, 0);
 const chunks = new SqliteChunks(database, buckets);
 
 const source: CompactionSource = {
-  log: (task) => readLog(database, task),
+  log: (task, after) => readLog(database, task, after),
+  betweenStreams: () => renewSnapshot(),
   modes: async (streams) => readModes(streams),
   horizons: async (streams) => readHorizons(streams),
   slot: (stream, time) => ({
@@ -42,9 +45,11 @@ const source: CompactionSource = {
   rollups: (stream, width, from, to) => chunks.rollups(stream, width, from, to),
 };
 
-function* readLog(reader: DatabaseSync, { bucket, upTo }: CompactionTask): Generator<LogRow> {
-  const statement = reader.prepare("select seq, blob from log where bucket = ? and seq <= ? order by seq");
-  for (const row of statement.iterate(bucket, upTo))
+function* readLog(reader: DatabaseSync, { bucket, upTo }: CompactionTask, after: number): Generator<LogRow> {
+  const statement = reader.prepare(
+    "select seq, blob from log where bucket = ? and seq > ? and seq <= ? order by seq",
+  );
+  for (const row of statement.iterate(bucket, after, upTo))
     yield { seq: row["seq"] as number, blob: row["blob"] as Uint8Array };
 }
 
@@ -114,18 +119,30 @@ let slices = new Slices();
 
 async function compact(task: CompactionTask): Promise<CompactionFigures> {
   slices = new Slices();
-  const { figures, rows } = await readAndEncode(task);
-  // The log goes only when all chunks are there, the oldest first: what is left is always the end of it.
-  await slices.end();
-  await deleteLog(task, rows);
-  return figures;
+  return compactInParts(task, async (after) => {
+    const part = await readAndEncode(task, after);
+    // The log goes only when all chunks are there, the oldest first: what is left is always the end of it.
+    await slices.end();
+    await deleteLog({ ...task, upTo: part.upTo }, part.rows);
+    return part;
+  });
 }
 
-/** One snapshot for everything that is read: what the slices write meanwhile is not seen. */
-async function readAndEncode(task: CompactionTask): Promise<CompactedLog> {
+let snapshotSince = 0;
+
+/** While a snapshot is held nothing can move from the write-ahead log into the file, which then grows. */
+function renewSnapshot(): void {
+  if (performance.now() - snapshotSince < snapshotMillis) return;
+  database.exec("commit; begin");
+  snapshotSince = performance.now();
+}
+
+/** One snapshot for everything that is read of a stream: what the slices write of it meanwhile is not seen. */
+async function readAndEncode(task: CompactionTask, after: number): Promise<CompactedLog> {
   database.exec("begin");
+  snapshotSince = performance.now();
   try {
-    return await runCompaction(task, source, (statements) => slices.add(statements));
+    return await runCompaction(task, after, source, (statements) => slices.add(statements));
   } finally {
     database.exec("commit");
   }

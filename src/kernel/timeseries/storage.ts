@@ -52,6 +52,8 @@ export interface CompactionTask {
   readonly horizon: Micros;
   /** PostgreSQL: what the bucket's fence stands at while nobody interferes; see PostgresLease. */
   readonly fence?: number;
+  /** So much of the log is held in memory at once: a longer one is done part after part. */
+  readonly pointsAtOnce: number;
 }
 
 export interface CompactionFigures {

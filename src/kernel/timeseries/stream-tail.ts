@@ -4,7 +4,11 @@ import { addRange, covers, type Ranges } from "./ranges.ts";
 import { sortByTime } from "./sort.ts";
 import type { PointPage, PointValue, StreamId, TimeRange } from "./types.ts";
 
-const firstCapacity = 16;
+/** What a stream takes beside its points, measured: its columns are objects of their own. */
+export const tailOverhead = 640;
+
+/** Streams of which a point comes now and then are many: so small an array lies in the heap itself. */
+const firstCapacity = 4;
 /** What was expected may not come. */
 const largestFirstCapacity = 16_384;
 
