@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { describeEachEngine, type TestEngine } from "../../../test/engines.ts";
+import { describeEachEngine } from "../../../test/engines.ts";
 import { onPostgres, proofRuns, proofTimeout } from "../../../test/proof/runs.ts";
 import { batchOf, now, pointsOf } from "../../../test/store.ts";
 import { StoreSubject } from "../../../test/store-subject.ts";
