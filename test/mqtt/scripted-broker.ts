@@ -19,14 +19,18 @@ export class ScriptedBroker implements AsyncDisposable {
   readonly #unacknowledged = new Map<number, () => void>();
   #lastId = 0;
 
-  private constructor(server: Server, port: number) {
+  readonly #receiveMaximum: number;
+
+  private constructor(server: Server, port: number, receiveMaximum: number) {
     this.#server = server;
     this.port = port;
+    this.#receiveMaximum = receiveMaximum;
   }
 
-  static async start(): Promise<ScriptedBroker> {
+  /** @param receiveMaximum how many publications it wants on their way at a time */
+  static async start(receiveMaximum = 20): Promise<ScriptedBroker> {
     const server = createServer({ noDelay: true });
-    const broker = new ScriptedBroker(server, await portOf(server));
+    const broker = new ScriptedBroker(server, await portOf(server), receiveMaximum);
     server.on("connection", (socket) => broker.#accept(socket));
     return broker;
   }
@@ -71,7 +75,13 @@ export class ScriptedBroker implements AsyncDisposable {
   }
 
   #take(socket: Socket, packet: Packet): void {
-    if (packet.cmd === "connect") answer(socket, { cmd: "connack", reasonCode: 0, sessionPresent: false });
+    if (packet.cmd === "connect")
+      answer(socket, {
+        cmd: "connack",
+        reasonCode: 0,
+        sessionPresent: false,
+        properties: { receiveMaximum: this.#receiveMaximum },
+      });
     else if (packet.cmd === "subscribe")
       answer(socket, {
         cmd: "suback",

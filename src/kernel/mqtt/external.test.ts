@@ -7,6 +7,7 @@ import { generate as generateCertificate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { portOf } from "../../../test/mqtt/port.ts";
 import { RawClient } from "../../../test/mqtt/raw-client.ts";
+import { ScriptedBroker } from "../../../test/mqtt/scripted-broker.ts";
 import { startTap, type Tap } from "../../../test/mqtt/tap.ts";
 import { type Mosquitto, startMosquitto } from "../../../test/services/mosquitto.ts";
 import { findService } from "../../../test/services/programs.ts";
@@ -374,6 +375,26 @@ describe.skipIf(findService("mosquitto") === undefined)("external link and a bro
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  test("what is withdrawn before it was sent is never sent; what was sent is not waited for", async () => {
+    await using broker = await ScriptedBroker.start(1);
+    await using link = setUp(broker.port);
+    await link.start();
+    await link.ready();
+    broker.mode = "hold";
+    const withdrawal = new AbortController();
+    const publish = (payload: string) =>
+      link.link.publish({ topic: "a", payload, qos: 1, retain: false, withdraw: withdrawal.signal });
+    const publications = Promise.allSettled([publish("sent"), publish("waiting")]);
+    await until("the first one", () => broker.published.length === 1);
+    withdrawal.abort();
+    for (const outcome of await publications)
+      expect(outcome).toMatchObject({ status: "rejected", reason: { code: "broker-unavailable" } });
+    broker.mode = "normal";
+    broker.release();
+    await link.link.publish({ topic: "a", payload: "next", qos: 1, retain: false });
+    expect(broker.published.map(({ payload }) => payload.toString())).toEqual(["sent", "next"]);
   });
 
   test("says why an MQTT 5 broker ended the connection", async () => {

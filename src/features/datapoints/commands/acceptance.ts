@@ -24,6 +24,8 @@ export interface Request {
   readonly order: Order;
   /** The newest value on the actuator's topic, by whomever. */
   readonly seen: Point | undefined;
+  /** Whether the actuator has guard rails, as far as the sender knows: those without are not locked. */
+  readonly isGuarded: boolean;
   /** The server's own safe value: only a guard's limits hold for it, and they were checked with the guard. */
   readonly isSafeValue: boolean;
 }
@@ -49,7 +51,7 @@ export async function acceptAll(
 ): Promise<readonly Acceptance[]> {
   const guards = await lockGuards(
     tx,
-    requests.map(({ order }) => order.datapoint.id),
+    requests.filter(({ isGuarded }) => isGuarded).map(({ order }) => order.datapoint.id),
   );
   const lasts = new Map<string, Last>();
   const judged: { request: Request; guard: Guard | undefined; refusal: Refusal | undefined }[] = [];

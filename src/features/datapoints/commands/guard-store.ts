@@ -16,6 +16,7 @@ export async function findGuard(db: Queryable, datapoint: number): Promise<Guard
 /** Until the transaction ends nobody else passes, or changes, one of them. Ascending, so that two never wait for each other. */
 export async function lockGuards(tx: Tx, datapoints: Iterable<number>): Promise<ReadonlyMap<number, Guard>> {
   const ids = [...new Set(datapoints)].sort((a, b) => a - b);
+  if (ids.length === 0) return new Map();
   const present = await tables(tx)
     .selectFrom("datapoint_guards")
     .select("datapoint_id")

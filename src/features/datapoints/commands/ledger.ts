@@ -29,6 +29,8 @@ type Step =
   /** `heardOn`: the datapoint of a message which must not be one of ours. */
   | { readonly kind: "outcome"; readonly outcome: Outcome; readonly heardOn?: number };
 
+type TakenStep = Step & { readonly kind: "taken" };
+
 interface Result {
   readonly accepted?: Acceptance;
   /** The command after the step; undefined when it could not take it any more. */
@@ -113,7 +115,9 @@ export class Ledger implements AsyncDisposable {
   async #write(entries: readonly Entry[]): Promise<void> {
     try {
       const steps = entries.map(({ step }) => step);
-      const results = await this.#options.database.write((tx) => this.#apply(tx, steps));
+      // Read outside the transaction, which is so much shorter; only we take commands on this node.
+      const waiting = await listWaiting(this.#options.database.read, takenDatapoints(steps));
+      const results = await this.#options.database.write((tx) => this.#apply(tx, steps, waiting));
       for (const [index, { done }] of entries.entries()) done.resolve(results[index] ?? {});
     } catch (error) {
       const passing = error instanceof Problem && error.status >= 500;
@@ -124,7 +128,7 @@ export class Ledger implements AsyncDisposable {
   }
 
   /** @returns one result for each step */
-  async #apply(tx: Tx, steps: readonly Step[]): Promise<readonly Result[]> {
+  async #apply(tx: Tx, steps: readonly Step[], waiting: readonly Command[]): Promise<readonly Result[]> {
     const { clock, changes, figures } = this.#options;
     const records: Change[] = [];
     const ended: Command[] = [];
@@ -139,7 +143,7 @@ export class Ledger implements AsyncDisposable {
         note(command);
       }
     const taken = steps.filter((step) => step.kind === "taken");
-    for (const command of await this.#take(tx, taken, note)) {
+    for (const command of await this.#take(tx, taken, waiting, note)) {
       const step = taken.find((one) => one.taken.id === command.id);
       if (step) changed.set(step, command);
       records.push(sentMessage(command));
@@ -165,7 +169,8 @@ export class Ledger implements AsyncDisposable {
   /** What the broker has taken puts an end to what it took before for the same datapoint. */
   async #take(
     tx: Tx,
-    steps: readonly (Step & { kind: "taken" })[],
+    steps: readonly TakenStep[],
+    before: readonly Command[],
     note: (command: Command) => void,
   ): Promise<readonly Command[]> {
     if (steps.length === 0) return [];
@@ -174,12 +179,8 @@ export class Ledger implements AsyncDisposable {
       steps.map(({ taken }) => taken),
     );
     const newest = new Map(commands.map((command) => [`${command.datapoint} ${command.kind}`, command]));
-    const waiting = await listWaiting(
-      tx,
-      commands.map(({ datapoint }) => datapoint),
-    );
     for (const command of commands) note(command);
-    for (const old of waiting) {
+    for (const old of [...before, ...commands.filter(({ state }) => state === "taken")]) {
       const newer = newest.get(`${old.datapoint} ${old.kind}`);
       if (!newer || newer.id === old.id) continue;
       const at = newer.takenAt ?? 0;
@@ -192,6 +193,9 @@ export class Ledger implements AsyncDisposable {
     return commands;
   }
 }
+
+const takenDatapoints = (steps: readonly Step[]): readonly number[] =>
+  steps.flatMap((step) => (step.kind === "taken" ? [step.taken.datapoint] : []));
 
 const supersededOutcome = (old: Command, newer: Command, at: Millis): Outcome => ({
   id: old.id,

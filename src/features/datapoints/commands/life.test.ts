@@ -244,7 +244,7 @@ class Run implements AsyncDisposable {
     } as const;
     const [seen] = stream ? await timeseries.latest([stream.id]) : [];
     expected.id = await database.write(async (tx) => {
-      const accepted = await acceptAll(tx, [{ order, seen, isSafeValue: false }], now);
+      const accepted = await acceptAll(tx, [{ order, seen, isGuarded: true, isSafeValue: false }], now);
       const commands = accepted.map(({ command }) => command);
       await changes.record(tx, commands.map(firstStep));
       return commands[0]?.id ?? 0;

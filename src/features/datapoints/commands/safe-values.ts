@@ -62,7 +62,11 @@ export class SafeValues {
         payload: messageText("value", point, "native"),
         actor,
       };
-      const [acceptance] = await acceptAll(tx, [{ order, seen: undefined, isSafeValue: true }], now);
+      const [acceptance] = await acceptAll(
+        tx,
+        [{ order, seen: undefined, isGuarded: true, isSafeValue: true }],
+        now,
+      );
       if (!acceptance) return undefined;
       await changes.record(tx, [firstStep(acceptance.command)]);
       return { order, acceptance };

@@ -9,7 +9,7 @@ import type { Figures } from "../figures.ts";
 import { messageTopic } from "../model.ts";
 import { findDatapoint } from "../store.ts";
 import { type Acceptance, brokerPatience } from "./acceptance.ts";
-import type { Refusal } from "./guard.ts";
+import type { Guard, Refusal } from "./guard.ts";
 import { findGuard } from "./guard-store.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Command, Order } from "./model.ts";
@@ -52,8 +52,15 @@ export class Commands {
    * @throws Problem `guard-rail`: nothing was published; `broker-unavailable`: it may have been. Both name the command
    */
   async send(order: Order): Promise<Command> {
-    const seen = await this.#seen(order);
-    const acceptance = await this.#options.ledger.accept({ order, seen, isSafeValue: false });
+    const { database, ledger } = this.#options;
+    const guard = await findGuard(database.read, order.datapoint.id);
+    const seen = guard && (await this.#seen(order, guard));
+    const acceptance = await ledger.accept({
+      order,
+      seen,
+      isGuarded: guard !== undefined,
+      isSafeValue: false,
+    });
     if (acceptance.refusal) throw this.#refused(acceptance.command, acceptance.refusal, order);
     return this.publish(order, acceptance);
   }
@@ -83,7 +90,10 @@ export class Commands {
       clearTimeout(end);
     }
     messages.of(datapoint.connector).published[`messages/+/${kind}`] += 1;
-    const taken = await ledger.taken({ id, publishedAt, takenAt: clock.now() }, expires);
+    const taken = await ledger.taken(
+      { id, datapoint: datapoint.id, publishedAt, takenAt: clock.now() },
+      expires,
+    );
     if (taken) return taken;
     throw this.#failed(id, "The broker took it so late that the command had been given up.");
   }
@@ -96,11 +106,9 @@ export class Commands {
   }
 
   /** Asked for only where a rule needs it. */
-  async #seen({ datapoint, kind }: Order): Promise<Point | undefined> {
+  async #seen({ datapoint, kind }: Order, guard: Guard): Promise<Point | undefined> {
     const { database, timeseries } = this.#options;
-    if (kind !== "value") return undefined;
-    const guard = await findGuard(database.read, datapoint.id);
-    if (!guard || guard.maxRate === null) return undefined;
+    if (kind !== "value" || guard.maxRate === null) return undefined;
     const stream = (await findDatapoint(database.read, datapoint.id))?.streams.value ?? null;
     return stream === null ? undefined : (await timeseries.latest([stream]))[0];
   }

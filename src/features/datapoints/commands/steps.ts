@@ -23,6 +23,7 @@ export async function markPublished(tx: Tx, id: number, at: Millis): Promise<rea
 
 export interface Taken {
   readonly id: number;
+  readonly datapoint: number;
   readonly publishedAt: Millis;
   readonly takenAt: Millis;
 }

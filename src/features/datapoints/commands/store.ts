@@ -171,9 +171,9 @@ export async function ownTimes(db: Queryable, datapoint: number, from: Millis): 
 }
 
 /** Those that wait to be read back on one of the datapoints, oldest first. */
-export async function listWaiting(tx: Tx, datapoints: readonly number[]): Promise<readonly Command[]> {
+export async function listWaiting(db: Queryable, datapoints: readonly number[]): Promise<readonly Command[]> {
   if (datapoints.length === 0) return [];
-  const rows = await tables(tx)
+  const rows = await tables(db)
     .selectFrom("commands")
     .selectAll()
     .where("datapoint_id", "in", datapoints)
