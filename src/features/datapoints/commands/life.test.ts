@@ -85,8 +85,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       seconds: fc.constantFrom(-20, 1, 3, 8, 8, 16, 30, 61, 100),
     }),
   },
-  { weight: 1, arbitrary: only("away") },
-  { weight: 2, arbitrary: only("back") },
+  { weight: 2, arbitrary: only("away") },
+  { weight: 3, arbitrary: only("back") },
   { weight: 1, arbitrary: only("restart") },
 );
 

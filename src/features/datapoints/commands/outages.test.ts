@@ -82,6 +82,23 @@ describeEachEngine("commands and a broker in trouble", (engine) => {
     expect(await app.json("GET", path)).toMatchObject({ state: "failed", taken_at: null });
   });
 
+  test("guard rails do not count what never left, and count what may have", async () => {
+    const { broker, app, id } = await start();
+    await using _app = app;
+    await using _broker = broker;
+    await app.json("PUT", `/datapoint/${id}/guard/`, { body: { min_interval: 3600 }, status: 201 });
+    await broker.goAway();
+    await connected(app, false);
+    expect((await post(app, id, 1)).status).toBe(503);
+    await broker.arise();
+    await connected(app, true);
+    broker.mode = "cut";
+    expect((await post(app, id, 2)).status).toBe(503);
+    await connected(app, true);
+    expect((await post(app, id, 3)).status).toBe(409);
+    expect(broker.published).toHaveLength(1);
+  });
+
   test("a safe value that could not be sent is sent when the broker is back", async () => {
     const { broker, app, clock, id } = await start();
     await using _app = app;
