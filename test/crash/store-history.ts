@@ -2,7 +2,7 @@ import type { Point, PointBatch, StreamId, TimeRange } from "../../src/kernel/ti
 
 /**
  * The history a writer leaves, step by step: step k appends a point to each stream and corrects one of an earlier
- * step; some steps delete a little, some come late. What is stored after a crash must be what the first p steps make, p
+ * step; some steps delete or edit a little, some come late. What is stored after a crash must be what the first p steps make, p
  * not before the last acknowledged one.
  */
 export const streamCount = 8;
@@ -11,13 +11,17 @@ const second = 1_000_000;
 
 export type Step =
   | { readonly kind: "append"; readonly points: readonly (readonly [number, number, number])[] }
-  | { readonly kind: "delete"; readonly stream: number; readonly range: TimeRange };
+  | { readonly kind: "delete"; readonly stream: number; readonly range: TimeRange }
+  /** Doubles the values of the range. */
+  | { readonly kind: "edit"; readonly stream: number; readonly range: TimeRange };
 
 const timeOf = (k: number): number => start + k * second;
 
 export function stepAt(k: number): Step {
   if (k % 97 === 96)
     return { kind: "delete", stream: k % streamCount, range: { from: timeOf(k - 40), to: timeOf(k - 38) } };
+  if (k % 97 === 48)
+    return { kind: "edit", stream: 1 + (k % 2), range: { from: timeOf(k - 40), to: timeOf(k - 38) } };
   const points: (readonly [number, number, number])[] = [];
   // The stamp of the step itself: tells which steps are there.
   points.push([0, timeOf(k), k]);
@@ -51,8 +55,14 @@ export class Expected {
       const step = stepAt(this.#count);
       if (step.kind === "append")
         for (const [stream, time, value] of step.points) this.points[stream]?.set(time, value);
-      else this.#delete(step.stream, step.range);
+      else if (step.kind === "delete") this.#delete(step.stream, step.range);
+      else this.#double(step.stream, step.range);
     }
+  }
+
+  #double(stream: number, { from, to }: TimeRange): void {
+    const points = this.points[stream];
+    for (const [time, value] of points ?? []) if (time >= from && time < to) points?.set(time, 2 * value);
   }
 
   #delete(stream: number, { from, to }: TimeRange): void {

@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import type { DatabaseConfig } from "../../src/kernel/config/config.ts";
 import type { LogStructuredStore } from "../../src/kernel/timeseries/log-structured-store.ts";
 import { pointsOf } from "../store.ts";
-import { type Step, stepAt, stepOfStamp } from "./store-history.ts";
+import { Expected, stepAt, stepOfStamp } from "./store-history.ts";
 
 const writerFile = fileURLToPath(new URL("./store-writer.ts", import.meta.url));
 
@@ -85,13 +85,19 @@ export async function stepsStored(
 ): Promise<number> {
   const stamps = await pointsOf(store, ids[0] ?? 0);
   const count = 1 + stepOfStamp(stamps.at(-1)?.time ?? 0);
-  // A deletion leaves no stamp: it is there when it was acknowledged, and may be there when it was sent.
-  const deleted = count <= acknowledged || (await isDeleted(store, ids, stepAt(count)));
-  return deleted ? count + 1 : count;
+  // A deletion or an edit leaves no stamp: it is there when it was acknowledged, and may be there when it was sent.
+  const done = count <= acknowledged || (await isDone(store, ids, count));
+  return done ? count + 1 : count;
 }
 
-async function isDeleted(store: LogStructuredStore, ids: readonly number[], step: Step): Promise<boolean> {
-  if (step.kind !== "delete") return false;
-  const { stream, range } = step;
-  return (await pointsOf(store, ids[stream] ?? 0)).every(({ time }) => time < range.from || time >= range.to);
+async function isDone(store: LogStructuredStore, ids: readonly number[], k: number): Promise<boolean> {
+  const step = stepAt(k);
+  if (step.kind === "append") return false;
+  const id = ids[step.stream] ?? 0;
+  const points = await pointsOf(store, id, step.range);
+  if (step.kind === "delete") return points.length === 0;
+  const before = new Expected();
+  before.advance(k);
+  const [first] = points;
+  return first?.value !== before.points[step.stream]?.get(first?.time ?? 0);
 }

@@ -22,14 +22,24 @@ const store = await openTimeSeries({
 
 async function write(k: number): Promise<void> {
   const step = stepAt(k);
+  const id = step.kind === "append" ? 0 : (ids[step.stream] ?? 0);
   if (step.kind === "append") await store.append(batchOf(step.points, ids));
-  else await store.deleteRange(ids[step.stream] ?? 0, step.range);
+  else if (step.kind === "delete") await store.deleteRange(id, step.range);
+  else
+    await store.edits.apply(
+      await store.streams.get(id),
+      { operation: { kind: "scale", factor: 2 }, range: step.range },
+      { reason: "a test", actor: "writer", record: async () => undefined },
+    );
   process.stdout.write(`${k}\n`);
 }
 
-let next = first;
-async function writer(): Promise<void> {
-  for (;;) await write(next++);
+const steps = new Set<Promise<void>>();
+for (let k = first; ; k++) {
+  // An edit is a transaction of its own, which others could pass: it goes alone, so that what is stored has no gap.
+  const alone = stepAt(k).kind === "edit";
+  if (alone) await Promise.all(steps);
+  const step = write(k).finally(() => steps.delete(step));
+  steps.add(step);
+  if (alone || steps.size === inFlight) await Promise.race(steps);
 }
-
-await Promise.all(Array.from({ length: inFlight }, writer));
