@@ -71,6 +71,17 @@ describeEachEngine("database", (engine) => {
     expect(events).toEqual(["committed"]);
   });
 
+  test("blobs that are pieces of one buffer are written as any other, and stay as they are", async () => {
+    await using database = await engine.open({ migrations });
+    const whole = new Uint8Array([1, 2, 3, 4]);
+    const pieces = [whole.subarray(0, 1), whole.subarray(1, 4)];
+    const rows = pieces.map((bytes, index) => ({ name: `p${index}`, bytes }));
+    await database.write((tx) => things(tx).insertInto("things").values(rows).execute());
+    const read = await things(database.read).selectFrom("things").selectAll().orderBy("name").execute();
+    expect(read.map(({ bytes }) => [...(bytes ?? [])])).toEqual([[1], [2, 3, 4]]);
+    expect([...whole]).toEqual([1, 2, 3, 4]);
+  });
+
   test("a unique violation is told apart, and the connection stays usable", async () => {
     await using database = await engine.open({ migrations });
     const add = () => database.write((tx) => things(tx).insertInto("things").values({ name: "a" }).execute());

@@ -100,9 +100,14 @@ function answer(request: WriterRequest): WriterReply {
   }
 }
 
-/** Blobs that were sent here are done with: the collector would let 64 MB of them pile up. */
+/**
+ * Blobs that were sent here are done with: the collector would let 64 MB of them pile up. Several small ones may be
+ * pieces of one buffer.
+ */
 function release(param: SqlValue): void {
-  if (param instanceof Uint8Array && param.buffer instanceof ArrayBuffer) param.buffer.transfer(0);
+  if (!(param instanceof Uint8Array)) return;
+  const { buffer } = param;
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }
 
 port.postMessage({ fault: null } satisfies WriterOpened);
