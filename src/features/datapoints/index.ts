@@ -67,7 +67,10 @@ async function install(kernel: Kernel): Promise<InstalledFeature> {
   registerDatapointRoutes(kernel, new Datapoints(kernel, topics), prefix);
   registerMessageRoutes(kernel, new Messages(kernel, sending.commands), prefix);
   registerConnectorRoutes(kernel, new Connectors(kernel, topics, discovered), discovered, prefix);
-  if (control) parts.use(await installControllers(kernel, { retained, figures, prefix }));
+  const { commands } = sending;
+  const controllers = control
+    ? parts.use(await installControllers(kernel, { commands, retained, figures, prefix }))
+    : undefined;
   await completeStreams(kernel);
   // The link wants to know the subscriptions before it connects.
   await topics.settle();
@@ -76,6 +79,7 @@ async function install(kernel: Kernel): Promise<InstalledFeature> {
     start: async () => {
       await mqtt.start({ onMessage: ingest.take, onReady: () => retained.ready() });
       await sending.start();
+      controllers?.start();
     },
     [Symbol.asyncDispose]: () => installed.disposeAsync(),
   };

@@ -1,6 +1,7 @@
 import { bit, fromBit } from "../../../kernel/database/columns.ts";
 import type { Queryable, Tx } from "../../../kernel/database/engine.ts";
 import { notFound } from "../../../kernel/errors.ts";
+import type { StreamId } from "../../../kernel/timeseries/types.ts";
 import { containsText } from "../connector-store.ts";
 import { chunks, tables } from "../tables.ts";
 import type { ControlledDatapoint, Controller, ListedPair } from "./model.ts";
@@ -167,7 +168,10 @@ export async function listPairsOfDatapoints(
   return [...found.values()].sort((a, b) => a.id - b.id);
 }
 
-export interface ActivePair extends ControlledDatapoint, ListedPair {}
+export interface ActivePair extends ControlledDatapoint, ListedPair {
+  /** Values of sensor and actuator, setpoints and schedules of the latter. */
+  readonly streams: Readonly<Record<"sensor" | "actuator" | "setpoint" | "schedule", StreamId | null>>;
+}
 
 /** The pairs in force, by id: active ones of an active sensor and an active actuator. */
 export async function listActivePairs(db: Queryable): Promise<readonly ActivePair[]> {
@@ -179,6 +183,8 @@ export async function listActivePairs(db: Queryable): Promise<readonly ActivePai
     .innerJoin("connectors as acting", "acting.id", "actuators.connector_id")
     .selectAll("pairs")
     .select(["sensed.name as sensor_connector", "acting.name as actuator_connector"])
+    .select(["sensors.value_stream as sensor_stream", "actuators.value_stream as actuator_stream"])
+    .select(["actuators.setpoint_stream", "actuators.schedule_stream"])
     .where("pairs.is_active", "=", 1)
     .where("sensors.is_active", "=", 1)
     .where("sensors.type", "=", "sensor")
@@ -190,5 +196,11 @@ export async function listActivePairs(db: Queryable): Promise<readonly ActivePai
     ...pairOf(row),
     sensor: { id: row.sensor_id, connector: row.sensor_connector },
     actuator: { id: row.actuator_id, connector: row.actuator_connector },
+    streams: {
+      sensor: row.sensor_stream,
+      actuator: row.actuator_stream,
+      setpoint: row.setpoint_stream,
+      schedule: row.schedule_stream,
+    },
   }));
 }
