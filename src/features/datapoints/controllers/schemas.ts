@@ -6,18 +6,29 @@ const topic = Type.Optional(
   Type.String({ description: "Where its list is published, retained. Default: NAME/controlled_datapoints." }),
 );
 
-export const controllerInput = Type.Object({ name, mqtt_topic_controlled_datapoints: topic });
-export const controllerPatch = Type.Object({
-  name: Type.Optional(name),
-  mqtt_topic_controlled_datapoints: topic,
-});
+const exampleController = {
+  name: "heating",
+  mqtt_topic_controlled_datapoints: "heating/controlled_datapoints",
+};
+
+export const controllerInput = Type.Object(
+  { name, mqtt_topic_controlled_datapoints: topic },
+  { examples: [exampleController] },
+);
+export const controllerPatch = Type.Object(
+  { name: Type.Optional(name), mqtt_topic_controlled_datapoints: topic },
+  { examples: [{ name: "heating-east" }] },
+);
 export type ControllerPatch = Static<typeof controllerPatch>;
 
-export const controllerObject = Type.Object({
-  id: Type.Integer(),
-  name: Type.String(),
-  mqtt_topic_controlled_datapoints: Type.String(),
-});
+export const controllerObject = Type.Object(
+  {
+    id: Type.Integer(),
+    name: Type.String(),
+    mqtt_topic_controlled_datapoints: Type.String(),
+  },
+  { examples: [{ id: 1, ...exampleController }] },
+);
 export const controllerList = Type.Array(controllerObject);
 
 const text = Type.Optional(Type.String());
@@ -41,31 +52,48 @@ const builtin = Type.Optional(
   }),
 );
 
-export const pairInput = Type.Object({
-  controller: id,
-  sensor_datapoint: id,
-  actuator_datapoint: id,
-  is_active: isActive,
-  builtin,
-});
-export const pairPatch = Type.Object({
-  controller: Type.Optional(id),
-  sensor_datapoint: Type.Optional(id),
-  actuator_datapoint: Type.Optional(id),
-  is_active: isActive,
-  builtin,
-});
+const examplePair = {
+  controller: 1,
+  sensor_datapoint: 3,
+  actuator_datapoint: 4,
+  is_active: true,
+  builtin: false,
+};
+
+export const pairInput = Type.Object(
+  {
+    controller: id,
+    sensor_datapoint: id,
+    actuator_datapoint: id,
+    is_active: isActive,
+    builtin,
+  },
+  { examples: [examplePair] },
+);
+export const pairPatch = Type.Object(
+  {
+    controller: Type.Optional(id),
+    sensor_datapoint: Type.Optional(id),
+    actuator_datapoint: Type.Optional(id),
+    is_active: isActive,
+    builtin,
+  },
+  { examples: [{ builtin: true }] },
+);
 export type PairPatch = Static<typeof pairPatch>;
 export type PairInput = Static<typeof pairInput>;
 
-export const pairObject = Type.Object({
-  id: Type.Integer(),
-  controller: Type.Integer(),
-  sensor_datapoint: Type.Integer(),
-  actuator_datapoint: Type.Integer(),
-  is_active: Type.Boolean(),
-  builtin: Type.Boolean(),
-});
+export const pairObject = Type.Object(
+  {
+    id: Type.Integer(),
+    controller: Type.Integer(),
+    sensor_datapoint: Type.Integer(),
+    actuator_datapoint: Type.Integer(),
+    is_active: Type.Boolean(),
+    builtin: Type.Boolean(),
+  },
+  { examples: [{ id: 1, ...examplePair }] },
+);
 export const pairList = Type.Array(pairObject);
 
 const idFilter = Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }));
