@@ -21,9 +21,12 @@ export const serve = defineCommand({
     // Loaded here, so that the small commands do not wait for it.
     const { startServer } = await import("../server.ts");
     const server = await startServer(config, { folder, log });
-    io.out(server.summary.join("\n"));
-    if (server.setupLink !== undefined)
-      io.out(`Make the first superuser here (works once): ${server.setupLink}`);
+    const setup =
+      server.setupLink === undefined
+        ? []
+        : [`Make the first superuser here (works once): ${server.setupLink}`];
+    // In one piece: whoever waits for the first line of it has all of it.
+    io.out([...server.summary, ...setup].join("\n"));
     const signal = await stopRequested;
     log.info({ signal }, "stopping");
     const closed = server.close().then(() => true);
