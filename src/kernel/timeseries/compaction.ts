@@ -93,6 +93,7 @@ export class Compaction {
     const { tail } = this.#parts;
     return (
       tail.frozen !== undefined ||
+      tail.hasPlaced ||
       tail.activePoints >= this.#options.points ||
       tail.activeBytes >= this.#options.bytes ||
       now - (this.#oldest ?? now) >= this.#options.age
