@@ -105,9 +105,16 @@ export class Compaction {
     while (this.#running) await this.#running;
     const { lease } = this.#parts.storage;
     const held = lease ? lease.hold(() => this.#compactShared(isDue)) : this.#compactAll().then(() => true);
-    const running = held.then((done) => {
-      if (!done) this.#considerAgain(lease?.retryMillis ?? 0);
-    });
+    const running = held.then(
+      (done) => {
+        if (!done) this.#considerAgain(lease?.retryMillis ?? 0);
+      },
+      (error: unknown) => {
+        // Before it is considered again, which would begin at once.
+        this.#notBefore = performance.now() + retryMillis;
+        throw error;
+      },
+    );
     this.#running = running.finally(() => {
       this.#running = undefined;
       // A full tail takes no commits, so that none would ask.

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Queryable, Tx } from "../../database/engine.ts";
 import { decodeChunk } from "../codec/chunk.ts";
 import type { NewChunk } from "../compactor.ts";
+import { Turn } from "../turn.ts";
 import { allTime, type PointPage } from "../types.ts";
 import type { EditTables } from "./edit-tables.ts";
 
@@ -54,6 +55,7 @@ export async function* readSide(
   points: EditPoints,
   side: Side,
 ): AsyncGenerator<PointPage> {
+  const turn = new Turn();
   for (let after = allTime.from; ; ) {
     const rows = await tables(db)
       .selectFrom("stream_edit_chunks")
@@ -70,6 +72,7 @@ export async function* readSide(
       yield decodeChunk(blob);
     }
     if (rows.length < chunksPerQuery) return;
+    if (turn.isOver) await turn.next();
   }
 }
 

@@ -10,8 +10,8 @@ import { type EditTotals, RunningTotals } from "./edit-totals.ts";
 /** Takes the chunks of one side of an edit, in order. */
 export type ChunkSink = (chunks: readonly NewChunk[]) => Promise<void>;
 
-/** Chunks that are written at a time. */
-const chunksAtOnce = 64;
+/** Chunks that are encoded and written at a time. */
+const chunksAtOnce = 32;
 
 /** The points of a range on one side of an edit: added up, and handed on in chunks, so that none is kept. */
 export class EditSide {

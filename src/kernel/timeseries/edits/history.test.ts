@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { describeEachEngine, type TestEngine } from "../../../../test/engines.ts";
 import { onPostgres, proofRuns, proofTimeout } from "../../../../test/proof/runs.ts";
-import { expectSoundRollups } from "../../../../test/rollups.ts";
+import { expectSoundChunks, expectSoundRollups } from "../../../../test/rollups.ts";
 import { batchOf, createStreams, now, openStore, pointsOf } from "../../../../test/store.ts";
 import type { Database } from "../../database/engine.ts";
 import { aggregateBuckets, type aggregates } from "../buckets/aggregates.ts";
@@ -257,6 +257,7 @@ describeEachEngine("edits and retention against a model", (engine) => {
           }
           await subject.store.compact();
           await compare(subject.store, id, subject.model);
+          await expectSoundChunks(subject.database);
           if (!Number.isFinite(subject.model.horizon)) await expectSoundRollups(subject.database);
         } finally {
           await close(subject);
