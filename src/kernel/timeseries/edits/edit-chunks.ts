@@ -76,7 +76,7 @@ export async function* readSide(
   }
 }
 
-/** Removes some chunks of the edits that the query `edits` gives. @returns whether there may be more */
+/** Removes some chunks of the edits whose ids are `edits`, a list or a query. @returns whether there may be more */
 export async function removeSomeChunks(
   tx: Tx,
   bucket: number,

@@ -153,7 +153,7 @@ export async function removeUnmade(
   id: number,
   row: boolean,
 ): Promise<void> {
-  while (await database.write((tx) => removeSomeChunks(tx, bucket, sql`select ${id}`)));
+  while (await database.write((tx) => removeSomeChunks(tx, bucket, sql`${id}`)));
   if (row)
     await database.write((tx) =>
       tables(tx).deleteFrom("stream_edits").where("id", "=", id).where("made", "=", 0).execute(),
