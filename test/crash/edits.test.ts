@@ -7,13 +7,13 @@ import { createLog } from "../../src/kernel/observe/log.ts";
 import type { LogStructuredStore } from "../../src/kernel/timeseries/log-structured-store.ts";
 import { openTimeSeries, timeseriesMigrations } from "../../src/kernel/timeseries/open.ts";
 import { describeEachEngine } from "../engines.ts";
+import { proofKills, proofTimeout } from "../proof/runs.ts";
 import { expectSoundChunks } from "../rollups.ts";
 import { createStreams, pointsOf } from "../store.ts";
 import { allOfIt, clock, count, day, pointsFor, timeAt, valueAt } from "./edit-history.ts";
 import { Writer } from "./store-process.ts";
 
 const writerFile = fileURLToPath(new URL("./edit-writer.ts", import.meta.url));
-const wantedKills = Number(process.env["BUSBAR_PROOF_KILLS"] ?? 0);
 const log = createLog("silent");
 
 /** All points have one sign, and none is missing. @returns the sign */
@@ -49,7 +49,7 @@ const total = (figures: readonly (readonly number[])[]): readonly number[] =>
 
 describeEachEngine("edits and purges after kill -9", (engine) => {
   test("an edit is there or not, a purge goes on, and nothing is lost, doubled or half done", {
-    timeout: wantedKills > 0 ? 0 : 240_000,
+    timeout: proofTimeout(240_000),
   }, async () => {
     const config = await engine.create();
     const open = async () => {
@@ -67,7 +67,7 @@ describeEachEngine("edits and purges after kill -9", (engine) => {
     await first.store[Symbol.asyncDispose]();
     await first.database[Symbol.asyncDispose]();
 
-    const kills = wantedKills || (engine.name === "sqlite" ? 4 : 2);
+    const kills = proofKills(engine.name === "sqlite" ? 4 : 2);
     let next = 0;
     for (let kill = 0; kill < kills; kill++) {
       const writer = new Writer({ database: config, ids, first: next }, writerFile);

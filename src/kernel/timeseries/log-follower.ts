@@ -4,7 +4,7 @@ import { decodeLogBatch } from "./codec/log-batch.ts";
 import type { CommittedRow } from "./commit-queue.ts";
 import type { Generation } from "./generation.ts";
 import type { LogListeners } from "./log-listeners.ts";
-import type { LogNews } from "./log-notice.ts";
+import type { LogNews, LogNotice } from "./log-notice.ts";
 import { LogWatch, type WatchOptions } from "./log-watch.ts";
 import { SharedRuns } from "./shared-runs.ts";
 import type { BucketHead, LogRow, Storage } from "./storage.ts";

@@ -264,7 +264,7 @@ describeEachEngine("edits and retention against a model", (engine) => {
           await engine.discard(subject.database);
         }
       }),
-      { numRuns: engine.name === "sqlite" ? proofRuns(30, 0.1) : proofRuns(8, onPostgres) },
+      { numRuns: engine.name === "sqlite" ? proofRuns(30, 0.05) : proofRuns(8, onPostgres) },
     );
   });
 });
