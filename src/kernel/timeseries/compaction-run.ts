@@ -1,29 +1,26 @@
 import type { Micros } from "../time.ts";
 import { type EditStatement, editStatements, markStatement } from "./chunk-statements.ts";
 import { type DecodedOperation, decodeLogBatch } from "./codec/log-batch.ts";
-import { changesOf, compactStream, type SlotLookup } from "./compactor.ts";
+import { changesOf, compactStream } from "./compactor.ts";
 import { Generation } from "./generation.ts";
 import { IdMap } from "./id-map.ts";
-import { placeChunks, rollupsOfPlaced } from "./placed-chunks.ts";
-import { RollupCompaction, type RollupSource } from "./rollup-compaction.ts";
+import { type PlacedSource, placeChunks, rollupsOfPlaced } from "./placed-chunks.ts";
+import { RollupCompaction } from "./rollup-compaction.ts";
 import { rollupStatement, unrollStatement } from "./rollup-statements.ts";
 import type { CompactionFigures, CompactionTask, LogRow, Sometimes } from "./storage.ts";
-import type { PlacedChunks, StreamTail } from "./stream-tail.ts";
+import type { StreamTail } from "./stream-tail.ts";
 import type { Stream, StreamId } from "./types.ts";
 
 /** What a compaction reads, all of one snapshot. */
-export interface CompactionSource extends RollupSource {
+export interface CompactionSource extends PlacedSource {
   /** The rows after `after`, ascending. */
   log(task: CompactionTask, after: number): AsyncIterable<LogRow> | Iterable<LogRow>;
   /** All of a stream has been read: what comes next may be of a later snapshot. */
   betweenStreams?(): void;
-  /** Where the chunk of an edit begins that comes `skipped` after the first one after `after`. */
-  placedStart(placed: PlacedChunks, after: Micros, skipped: number): Sometimes<Micros | undefined>;
   /** The mode of each of the streams that exist. */
   modes(streams: readonly StreamId[]): Promise<ReadonlyMap<StreamId, Stream["mode"]>>;
   /** Where the raw points of those that lost some begin: what is older never changes any more. */
   horizons(streams: readonly StreamId[]): Promise<ReadonlyMap<StreamId, Micros>>;
-  readonly slot: SlotLookup;
 }
 
 /** Takes statements that belong into one transaction. */

@@ -2,17 +2,23 @@ import type { Micros } from "../time.ts";
 import { ceilTo, floorTo, quarterHour } from "./buckets/cells.ts";
 import { type EditStatement, editStatements, placeStatement } from "./chunk-statements.ts";
 import { decodeChunk } from "./codec/chunk.ts";
-import type { CompactionSource } from "./compaction-run.ts";
-import { chunksOf } from "./compactor.ts";
+import { chunksOf, type SlotLookup } from "./compactor.ts";
 import { emptyPage, sliceTimes } from "./pages.ts";
-import { RollupCompaction } from "./rollup-compaction.ts";
+import { RollupCompaction, type RollupSource } from "./rollup-compaction.ts";
+import type { Sometimes } from "./storage.ts";
 import type { PlacedChunks } from "./stream-tail.ts";
 import { allTime } from "./types.ts";
+
+export interface PlacedSource extends RollupSource {
+  /** Where the chunk of an edit begins that comes `skipped` after the first one after `after`. */
+  placedStart(placed: PlacedChunks, after: Micros, skipped: number): Sometimes<Micros | undefined>;
+  readonly slot: SlotLookup;
+}
 
 export interface Placing {
   readonly bucket: number;
   readonly placed: PlacedChunks;
-  readonly source: CompactionSource;
+  readonly source: PlacedSource;
   /** Resolves when what came before is written; the source sees it from then on. */
   readonly settle: () => Promise<void>;
 }
