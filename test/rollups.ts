@@ -57,3 +57,14 @@ async function storedCells(database: Database): Promise<Cells> {
 
 const sorted = (cells: readonly (readonly [string, ReturnType<typeof figuresOf>])[]): Cells =>
   new Map(cells.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+
+/** Chunks of a stream never overlap, and say how many points they hold. */
+export async function expectSoundChunks(database: Database): Promise<void> {
+  const { rows } = await sql<{ stream_id: number; start_time: number; end_time: number }>`
+    select stream_id, start_time, end_time from chunks order by stream_id, start_time`.execute(database.read);
+  rows.forEach((row, i) => {
+    const before = rows[i - 1];
+    if (before?.stream_id === row.stream_id) expect(before.end_time).toBeLessThan(row.start_time);
+    expect(row.end_time).toBeGreaterThanOrEqual(row.start_time);
+  });
+}

@@ -28,8 +28,8 @@ export class Writer implements AsyncDisposable {
   #count = 0;
   #killAt = Number.POSITIVE_INFINITY;
 
-  constructor(task: WriterTask) {
-    this.#process = spawn(process.execPath, [writerFile, JSON.stringify(task)], {
+  constructor(task: WriterTask, file = writerFile) {
+    this.#process = spawn(process.execPath, [file, JSON.stringify(task)], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.#exited = once(this.#process, "exit");

@@ -1,7 +1,5 @@
-import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { DatabaseConfig } from "../../src/kernel/config/config.ts";
-import type { Database } from "../../src/kernel/database/engine.ts";
 import { migrate } from "../../src/kernel/database/migrate.ts";
 import { openDatabase } from "../../src/kernel/database/open.ts";
 import { createLog } from "../../src/kernel/observe/log.ts";
@@ -9,24 +7,13 @@ import { openTimeSeries, timeseriesMigrations } from "../../src/kernel/timeserie
 import { describeEachEngine } from "../engines.ts";
 
 import { proofKills, proofTimeout } from "../proof/runs.ts";
-import { expectSoundRollups } from "../rollups.ts";
+import { expectSoundChunks, expectSoundRollups } from "../rollups.ts";
 import { pointsOf } from "../store.ts";
 import { keepBusy, slowCommits } from "./slow-disk.ts";
 import { Expected, streamCount } from "./store-history.ts";
 import { stepsStored, Writer } from "./store-process.ts";
 
 const log = createLog("silent");
-
-/** Chunks of a stream never overlap, and say how many points they hold. */
-async function expectSoundChunks(database: Database): Promise<void> {
-  const { rows } = await sql<{ stream_id: number; start_time: number; end_time: number }>`
-    select stream_id, start_time, end_time from chunks order by stream_id, start_time`.execute(database.read);
-  rows.forEach((row, i) => {
-    const before = rows[i - 1];
-    if (before?.stream_id === row.stream_id) expect(before.end_time).toBeLessThan(row.start_time);
-    expect(row.end_time).toBeGreaterThanOrEqual(row.start_time);
-  });
-}
 
 describeEachEngine("time-series store after kill -9", (engine) => {
   test.each([

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Tx } from "../../kernel/database/engine.ts";
 import type { StreamId } from "../../kernel/timeseries/types.ts";
-import type { Datapoint, MessageKind } from "./model.ts";
+import type { Datapoint, StreamKind } from "./model.ts";
 import { chunks, rowOf, tables, textOrNull } from "./tables.ts";
 
 /** Updates of many datapoints at once: some hundred rows per statement. */
@@ -64,7 +64,7 @@ export async function updateExamples(
 
 export async function setStreams(
   tx: Tx,
-  kind: MessageKind,
+  kind: StreamKind,
   streams: readonly { readonly id: number; readonly stream: StreamId }[],
 ): Promise<void> {
   for (const part of chunks(streams, rowsPerStatement)) {

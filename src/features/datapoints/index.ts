@@ -17,6 +17,7 @@ import { createControllers } from "./migrations/0003-controllers.ts";
 import { createCommands } from "./migrations/0010-commands.ts";
 import { createGuards } from "./migrations/0011-guards.ts";
 import { indexActiveDatapoints } from "./migrations/0012-active-datapoints.ts";
+import { addCommandStreams } from "./migrations/0013-command-streams.ts";
 import { RetainedTopics } from "./retained.ts";
 import { resources } from "./route-config.ts";
 import { registerDatapointRoutes } from "./routes.ts";
@@ -35,6 +36,7 @@ export const datapoints: Feature = {
     "datapoints/0010-commands": createCommands,
     "datapoints/0011-guards": createGuards,
     "datapoints/0012-active-datapoints": indexActiveDatapoints,
+    "datapoints/0013-command-streams": addCommandStreams,
   },
   resources,
   install: (kernel) => install(kernel),

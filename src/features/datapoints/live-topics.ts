@@ -5,7 +5,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { Member, Topic } from "../../kernel/live/topic.ts";
 import type { TopicSource } from "../../kernel/live/topic-source.ts";
 import type { Stream, StreamId } from "../../kernel/timeseries/types.ts";
-import { messageKinds } from "./model.ts";
+import { streamKinds, viewedResource } from "./model.ts";
 import { connectorNamesOf } from "./store.ts";
 
 /** What the points of datapoints' streams, whose keys are like `12/value`, are to those who listen. */
@@ -40,7 +40,7 @@ function keyOf({ key }: Stream): { readonly datapoint: number; readonly kind: st
 }
 
 /** Rights of which one lets see some of what datapoints bring. */
-const viewed = messageKinds.map((kind) => `datapoint${kind}`);
+const viewed = streamKinds.map(viewedResource);
 
 const maySee = (principal: Principal, id: string | number): boolean =>
   viewed.some((resource) => may(principal, "view", resource, String(id)));
@@ -52,7 +52,7 @@ function checkSeesSome(principal: Principal): void {
   );
   if (sees || principal.isSuperuser) return;
   throw new Problem("forbidden", {
-    detail: `${principal.name} does not have the right view_datapointvalue, which this needs.`,
+    detail: `${principal.name} does not have the right view_datapointvalue or view_command, of which this needs one.`,
   });
 }
 

@@ -43,14 +43,23 @@ export interface Datapoint {
   readonly exampleValue: unknown;
   /** Of each kind of message; null before the first activation, or the first message written to the history. */
   readonly streams: Readonly<Record<MessageKind, StreamId | null>>;
+  /** Of the steps of its commands; null before the first of them. */
+  readonly commandStream: StreamId | null;
 }
 
 /** A datapoint not yet stored. */
-export type NewDatapoint = Omit<Datapoint, "id" | "streams">;
+export type NewDatapoint = Omit<Datapoint, "id" | "streams" | "commandStream">;
 
 /** What a message about a datapoint carries: the last level of its topic and the name of its payload's member. */
 export const messageKinds = ["value", "setpoint", "schedule"] as const;
 export type MessageKind = (typeof messageKinds)[number];
+
+/** What a datapoint's streams hold: messages, and the steps of its commands. The second part of their keys. */
+export const streamKinds = [...messageKinds, "command"] as const;
+export type StreamKind = (typeof streamKinds)[number];
+
+/** On which the right to view is needed to see such a stream. */
+export const viewedResource = (kind: string): string => (kind === "command" ? kind : `datapoint${kind}`);
 
 /** Which messages a datapoint has: sensors are measured only; setpoints and schedules belong to the control extension. */
 export const kindsOf = (type: DatapointType, control: boolean): readonly MessageKind[] =>

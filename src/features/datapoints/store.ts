@@ -135,7 +135,7 @@ export async function insertDatapoints(
   }
   return datapoints.flatMap((datapoint) => {
     const id = ids.get(identity(datapoint.connectorId, datapoint.key, datapoint.type));
-    return id === undefined ? [] : [{ ...datapoint, id, streams: noStreams }];
+    return id === undefined ? [] : [{ ...datapoint, id, streams: noStreams, commandStream: null }];
   });
 }
 

@@ -6,11 +6,11 @@ import type { TimeSeries } from "../../kernel/timeseries/store.ts";
 import type { Stream } from "../../kernel/timeseries/types.ts";
 import { updateDatapoints } from "./bulk-updates.ts";
 import { lockConnectors } from "./connector-store.ts";
-import type { Datapoint } from "./model.ts";
+import { type Datapoint, viewedResource } from "./model.ts";
 import { getDatapoint } from "./store.ts";
 import { datapointChange } from "./views.ts";
 
-/** The datapoint of a stream, and the kind of its messages: its key is `12/value`. */
+/** The datapoint of a stream, and what it holds: its key is `12/value`. */
 function partsOf(stream: Stream): { readonly id: string; readonly kind: string } {
   const [id = "", kind = ""] = stream.key.split("/");
   return { id, kind };
@@ -20,9 +20,13 @@ function partsOf(stream: Stream): { readonly id: string; readonly kind: string }
 export const datapointStreams = ({ changes }: Pick<Kernel, "changes">): StreamOwner => ({
   mayRead: (principal, stream) => {
     const { id, kind } = partsOf(stream);
-    return may(principal, "view", `datapoint${kind}`, id);
+    return may(principal, "view", viewedResource(kind), id);
   },
-  mayChange: (principal, stream) => may(principal, "change", "datapoint", partsOf(stream).id),
+  mayChange: (principal, stream) => {
+    const { id, kind } = partsOf(stream);
+    // What became of commands is for nobody to change.
+    return kind !== "command" && may(principal, "change", "datapoint", id);
+  },
   changed: async (tx, before, after, actor) => {
     const { id: text, kind } = partsOf(after);
     if (kind !== "value" || before.unit === after.unit) return;

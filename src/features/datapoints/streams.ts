@@ -5,14 +5,14 @@ import type { StreamId } from "../../kernel/timeseries/types.ts";
 import { setStreams } from "./bulk-updates.ts";
 import { lockConnectors } from "./connector-store.ts";
 import { removePairsOf } from "./controllers/pairs.ts";
-import { type Datapoint, kindsOf, type MessageKind, messageKinds } from "./model.ts";
+import { type Datapoint, kindsOf, type MessageKind, messageKinds, type StreamKind } from "./model.ts";
 import { deleteDatapoints, listWithoutControl } from "./store.ts";
 import { datapointChange } from "./views.ts";
 
 /** Name of this feature's streams in the catalogue. */
 export const streamOwner = "datapoints";
 
-export const streamKey = (id: number, kind: MessageKind): string => `${id}/${kind}`;
+export const streamKey = (id: number, kind: StreamKind): string => `${id}/${kind}`;
 
 type StreamParts = Pick<Kernel, "timeseries" | "config">;
 
@@ -42,6 +42,31 @@ export async function ensureStreams(
   });
   await setStreams(tx, kind, made);
   return new Map(made.map(({ id, stream }) => [id, stream]));
+}
+
+/** Makes those for the steps of commands that are missing; the caller holds the lock on their connectors. */
+export async function ensureCommandStreams(
+  tx: Tx,
+  { timeseries }: Pick<StreamParts, "timeseries">,
+  datapoints: readonly Datapoint[],
+): Promise<void> {
+  const without = datapoints.filter(({ commandStream }) => commandStream === null);
+  const streams = await timeseries.streams.ensure(
+    tx,
+    without.map(({ id }) => ({
+      owner: streamOwner,
+      key: streamKey(id, "command"),
+      // Commands have a history of their own.
+      mode: "last",
+      unit: "",
+      labels: {},
+    })),
+  );
+  const made = without.flatMap(({ id }, index) => {
+    const stream = streams[index];
+    return stream ? [{ id, stream: stream.id }] : [];
+  });
+  await setStreams(tx, "command", made);
 }
 
 /** Makes what active datapoints lack of the streams into which messages come. */
@@ -79,7 +104,10 @@ export async function removeDatapoints(
 ): Promise<void> {
   await timeseries.dropStreams(
     tx,
-    datapoints.flatMap(({ streams }) => messageKinds.flatMap((kind) => streams[kind] ?? [])),
+    datapoints.flatMap(({ streams, commandStream }) => [
+      ...messageKinds.flatMap((kind) => streams[kind] ?? []),
+      ...(commandStream === null ? [] : [commandStream]),
+    ]),
   );
   const ids = datapoints.map(({ id }) => id);
   await removePairsOf(tx, { changes }, ids, actor);

@@ -38,6 +38,7 @@ export type DatapointTables = {
     value_stream: number | null;
     setpoint_stream: number | null;
     schedule_stream: number | null;
+    command_stream: number | null;
   };
   controllers: { id: Generated<number>; name: string; topic: string };
   controlled_datapoints: {
@@ -90,6 +91,7 @@ export interface DatapointRow {
   readonly value_stream: number | null;
   readonly setpoint_stream: number | null;
   readonly schedule_stream: number | null;
+  readonly command_stream: number | null;
 }
 
 const jsonOrNull = (text: string | null): unknown => (text === null ? null : fromJsonText(text));
@@ -110,6 +112,7 @@ export const datapointOf = (row: DatapointRow): Datapoint => ({
   maxValue: row.max_value,
   exampleValue: jsonOrNull(row.example_value),
   streams: streamsOf(row),
+  commandStream: row.command_stream,
 });
 
 export const streamsOf = (

@@ -24,6 +24,7 @@ const actuator = (dataFormat: DataFormat): Datapoint => ({
   maxValue: 30,
   exampleValue: null,
   streams: noStreams,
+  commandStream: null,
 });
 
 /** What each format takes, in native form. */

@@ -60,7 +60,7 @@ describeEachEngine("what clients do", (engine) => {
       { datapoint: 1.5 },
       { connector: "" },
       { kind: "weather" },
-      { kind: "command" },
+      { kind: "commands" },
       { stream: [1, -1] },
       { datapoint: Array.from({ length: 1001 }, (_, i) => i + 1) },
       { last_event_id: 5 },

@@ -4,7 +4,7 @@ import { type Static, Type } from "typebox";
 export const maxSubscriptions = 100;
 export const maxIds = 1000;
 
-export const kinds = ["value", "setpoint", "schedule"] as const;
+export const kinds = ["value", "setpoint", "schedule", "command"] as const;
 
 const id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const name = Type.String({ minLength: 1, maxLength: 200 });
@@ -67,7 +67,12 @@ export const streamQuery = Type.Object({
   datapoint: idList("datapoints"),
   connector: Type.Optional(Type.Array(name, { maxItems: maxIds, description: "Names of connectors." })),
   stream: idList("streams"),
-  kind: Type.Optional(Type.Array(kind, { description: "value, setpoint or schedule." })),
+  kind: Type.Optional(
+    Type.Array(kind, {
+      description:
+        "value, setpoint, schedule, or command: each step of a command, as GET /commands/{id}/ shows it then.",
+    }),
+  ),
   last_event_id: lastEventId,
 });
 export type StreamQuery = Static<typeof streamQuery>;

@@ -1,6 +1,7 @@
 import type { Micros } from "../time.ts";
 import type { ChunkEdit, NewChunk } from "./compactor.ts";
-import type { StreamId } from "./types.ts";
+import type { PlacedChunks } from "./stream-tail.ts";
+import type { StreamId, TimeRange } from "./types.ts";
 
 /** How the blob of a chunk is made: see codec/chunk.ts, which has a version of its own besides. */
 const packedCodec = 1;
@@ -9,6 +10,8 @@ const packedCodec = 1;
 export interface EditStatement {
   readonly sql: string;
   readonly params: readonly (string | number | Uint8Array | null)[];
+  /** What it writes beside its parameters, about. */
+  readonly bytes?: number;
 }
 
 const write = `insert into chunks (bucket, stream_id, start_time, end_time, count, numeric_count,
@@ -26,6 +29,24 @@ const mark = `insert into stream_marks (bucket, stream_id, high_time) values (?,
   on conflict (bucket, stream_id) do update set high_time = excluded.high_time
   where excluded.high_time > stream_marks.high_time`;
 const unmark = "delete from stream_marks where bucket = ? and stream_id = ?";
+
+const columns = `start_time, end_time, count, numeric_count, min, max, sum, first, last, codec, blob`;
+const place = `insert into chunks (bucket, stream_id, ${columns}) select bucket, ?, ${columns}
+  from stream_edit_chunks where bucket = ? and edit_id = ? and side = ? and start_time >= ? and start_time < ?`;
+/** A chunk of an edit, about. */
+const placedBytes = 2048;
+
+/** Copies chunks that start in [from, to), at most `count`, from where an edit keeps them. */
+export const placeStatement = (
+  bucket: number,
+  { stream, edit, side }: PlacedChunks,
+  { from, to }: TimeRange,
+  count: number,
+): EditStatement => ({
+  sql: place,
+  params: [stream, bucket, edit, side, from, to],
+  bytes: count * placedBytes,
+});
 
 const writeParams = (bucket: number, stream: StreamId, chunk: NewChunk): EditStatement["params"] => [
   bucket,

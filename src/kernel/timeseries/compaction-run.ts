@@ -1,16 +1,18 @@
 import type { Micros } from "../time.ts";
 import { type EditStatement, editStatements, markStatement } from "./chunk-statements.ts";
 import { type DecodedOperation, decodeLogBatch } from "./codec/log-batch.ts";
-import { changesOf, compactStream, type SlotLookup } from "./compactor.ts";
+import { changesOf, compactStream } from "./compactor.ts";
 import { Generation } from "./generation.ts";
 import { IdMap } from "./id-map.ts";
-import { RollupCompaction, type RollupSource } from "./rollup-compaction.ts";
+import { type PlacedSource, placeChunks, rollupsOfPlaced } from "./placed-chunks.ts";
+import { RollupCompaction } from "./rollup-compaction.ts";
 import { rollupStatement, unrollStatement } from "./rollup-statements.ts";
 import type { CompactionFigures, CompactionTask, LogRow, Sometimes } from "./storage.ts";
+import type { StreamTail } from "./stream-tail.ts";
 import type { Stream, StreamId } from "./types.ts";
 
 /** What a compaction reads, all of one snapshot. */
-export interface CompactionSource extends RollupSource {
+export interface CompactionSource extends PlacedSource {
   /** The rows after `after`, ascending. */
   log(task: CompactionTask, after: number): AsyncIterable<LogRow> | Iterable<LogRow>;
   /** All of a stream has been read: what comes next may be of a later snapshot. */
@@ -19,7 +21,6 @@ export interface CompactionSource extends RollupSource {
   modes(streams: readonly StreamId[]): Promise<ReadonlyMap<StreamId, Stream["mode"]>>;
   /** Where the raw points of those that lost some begin: what is older never changes any more. */
   horizons(streams: readonly StreamId[]): Promise<ReadonlyMap<StreamId, Micros>>;
-  readonly slot: SlotLookup;
 }
 
 /** Takes statements that belong into one transaction. */
@@ -54,12 +55,16 @@ export async function compactInParts(
   return total;
 }
 
-/** Reads the log after `after`, groups it by stream and hands the sink what moves it into the chunks. */
+/**
+ * Reads the log after `after`, groups it by stream and hands the sink what moves it into the chunks.
+ * @param settle resolves when all that the sink took is written; the source sees it from then on
+ */
 export async function runCompaction(
   task: CompactionTask,
   after: number,
   source: CompactionSource,
   sink: CompactionSink,
+  settle: () => Promise<void>,
 ): Promise<CompactedLog> {
   const { operations, rows, corrupt: corruptRows, upTo } = await readOperations(task, after, source);
   const generation = grouped(operations);
@@ -67,31 +72,60 @@ export async function runCompaction(
   const tails = generation.streams.toSorted((a, b) => a.id - b.id);
   const modes = await source.modes(tails.map(({ id }) => id));
   const horizons = await source.horizons(tails.map(({ id }) => id));
+  const run = { task, source, sink, modes, horizons, settle };
   let chunksWritten = 0;
   for (const tail of tails) {
-    const mode = modes.get(tail.id);
-    const gone = mode === undefined || tail.closed;
-    const compaction = { tail, mode, slot: source.slot, horizon: task.horizon, from: horizons.get(tail.id) };
-    // Before the chunks change: afterwards the newest of a stream that keeps only that might look like another.
-    const changes = await changesOf(compaction);
-    // Such a stream may be made to keep all again before a compaction that was cut off is repeated: all or nothing.
-    const whole = mode === "last" ? gatherer() : undefined;
-    const write: CompactionSink = whole?.add ?? sink;
-    for await (const group of compactStream(compaction)) {
-      for (const { kind } of group) {
-        if (kind === "write") chunksWritten++;
-        if (kind === "setAside") corrupt++;
-      }
-      await write(group.flatMap((edit) => editStatements(task.bucket, tail.id, edit)));
-    }
-    if (changes === undefined) await write([unrollStatement(task.bucket, tail.id)]);
-    else corrupt += await compactRollups(task.bucket, new RollupCompaction(tail.id, changes, source), write);
-    if (gone) await write([markStatement(task.bucket, tail.id, undefined)]);
-    else if (tail.length > 0) await write([markStatement(task.bucket, tail.id, tail.maxTime)]);
-    if (whole) await sink(whole.statements);
+    const done = await compactTail(run, tail);
+    chunksWritten += done.chunksWritten;
+    corrupt += done.corrupt;
     source.betweenStreams?.();
   }
   return { figures: { points: generation.points, chunksWritten, corrupt }, rows, upTo };
+}
+
+interface Run {
+  readonly task: CompactionTask;
+  readonly source: CompactionSource;
+  readonly sink: CompactionSink;
+  readonly settle: () => Promise<void>;
+  readonly modes: ReadonlyMap<StreamId, Stream["mode"]>;
+  readonly horizons: ReadonlyMap<StreamId, Micros>;
+}
+
+async function compactTail(
+  { task, source, sink, settle, modes, horizons }: Run,
+  tail: StreamTail,
+): Promise<{ readonly chunksWritten: number; readonly corrupt: number }> {
+  let chunksWritten = 0;
+  let corrupt = 0;
+  // A stream with an edit is cut to its newest point another time: what an edit has put there is not in one slice.
+  const mode = modes.get(tail.id) === undefined || !tail.isEdited ? modes.get(tail.id) : "history";
+  if (tail.placed && mode !== undefined) {
+    const placing = { bucket: task.bucket, placed: tail.placed, source, settle };
+    for await (const statements of placeChunks(placing)) await sink(statements);
+    corrupt += await compactRollups(task.bucket, rollupsOfPlaced(placing), sink);
+    await settle();
+  }
+  const gone = mode === undefined || tail.closed;
+  const compaction = { tail, mode, slot: source.slot, horizon: task.horizon, from: horizons.get(tail.id) };
+  // Before the chunks change: afterwards the newest of a stream that keeps only that might look like another.
+  const changes = await changesOf(compaction);
+  // Such a stream may be made to keep all again before a compaction that was cut off is repeated: all or nothing.
+  const whole = mode === "last" ? gatherer() : undefined;
+  const write: CompactionSink = whole?.add ?? sink;
+  for await (const group of compactStream(compaction)) {
+    for (const { kind } of group) {
+      if (kind === "write") chunksWritten++;
+      if (kind === "setAside") corrupt++;
+    }
+    await write(group.flatMap((edit) => editStatements(task.bucket, tail.id, edit)));
+  }
+  if (changes === undefined) await write([unrollStatement(task.bucket, tail.id)]);
+  else corrupt += await compactRollups(task.bucket, new RollupCompaction(tail.id, changes, source), write);
+  if (gone) await write([markStatement(task.bucket, tail.id, undefined)]);
+  else if (tail.length > 0) await write([markStatement(task.bucket, tail.id, tail.maxTime)]);
+  if (whole) await sink(whole.statements);
+  return { chunksWritten, corrupt };
 }
 
 /** @returns how many pages were damaged */

@@ -93,6 +93,7 @@ export class Compaction {
     const { tail } = this.#parts;
     return (
       tail.frozen !== undefined ||
+      tail.hasPlaced ||
       tail.activePoints >= this.#options.points ||
       tail.activeBytes >= this.#options.bytes ||
       now - (this.#oldest ?? now) >= this.#options.age
@@ -104,9 +105,16 @@ export class Compaction {
     while (this.#running) await this.#running;
     const { lease } = this.#parts.storage;
     const held = lease ? lease.hold(() => this.#compactShared(isDue)) : this.#compactAll().then(() => true);
-    const running = held.then((done) => {
-      if (!done) this.#considerAgain(lease?.retryMillis ?? 0);
-    });
+    const running = held.then(
+      (done) => {
+        if (!done) this.#considerAgain(lease?.retryMillis ?? 0);
+      },
+      (error: unknown) => {
+        // Before it is considered again, which would begin at once.
+        this.#notBefore = performance.now() + retryMillis;
+        throw error;
+      },
+    );
     this.#running = running.finally(() => {
       this.#running = undefined;
       // A full tail takes no commits, so that none would ask.

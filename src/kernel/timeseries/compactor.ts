@@ -18,7 +18,7 @@ import type { StreamTail } from "./stream-tail.ts";
 import { allTime, type PointPage, type StreamId } from "./types.ts";
 
 /** How many points a chunk is meant to have; up to twice as many where late ones came in between. */
-const chunkPoints = 1024;
+export const chunkPoints = 1024;
 /** A last chunk of so many points is left as it is: filling it up would encode most points twice. */
 const fullEnough = 768;
 /** Texts can be long: a chunk is cut where they reach this many characters. */
@@ -170,6 +170,10 @@ const write = (page: PointPage): ChunkEdit => ({
   kind: "write",
   chunk: { ...summarize(page), blob: encodeChunk(page) },
 });
+
+/** Chunks of points that nothing lies between. */
+export const chunksOf = (page: PointPage): readonly NewChunk[] =>
+  [...split(page, false)].map((part) => ({ ...summarize(part), blob: encodeChunk(part) }));
 
 /** @param inBetween another chunk follows: a full chunk would only leave a crumb beside it */
 function* split(page: PointPage, inBetween: boolean): Generator<PointPage> {

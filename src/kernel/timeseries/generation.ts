@@ -1,4 +1,4 @@
-import type { DecodedOperation, LogOperation } from "./codec/log-batch.ts";
+import type { DecodedOperation, LogOperation, PlaceChunksOperation } from "./codec/log-batch.ts";
 import { StreamTail, tailOverhead } from "./stream-tail.ts";
 import { allTime, type PointBatch, type StreamId } from "./types.ts";
 
@@ -18,6 +18,7 @@ export class Generation {
   readonly #expected: (stream: StreamId) => number;
   #points = 0;
   #bytes = 0;
+  #hasPlaced = false;
 
   /**
    * @param dropped streams that are gone; shared with the generations before and after
@@ -37,8 +38,24 @@ export class Generation {
     return this.#bytes;
   }
 
+  /** Of streams with edits several, the older first. */
   get streams(): readonly StreamTail[] {
     return this.#tails;
+  }
+
+  /** Whether edits have put chunks of their own over those of streams. */
+  get hasPlaced(): boolean {
+    return this.#hasPlaced;
+  }
+
+  /** What is known of the stream, the older first. */
+  layers(stream: StreamId): readonly StreamTail[] {
+    const newest = this.get(stream);
+    if (newest === undefined) return [];
+    if (newest.older === undefined) return [newest];
+    const layers: StreamTail[] = [];
+    for (let layer: StreamTail | undefined = newest; layer; layer = layer.older) layers.push(layer);
+    return layers.reverse();
   }
 
   get(stream: StreamId): StreamTail | undefined {
@@ -52,11 +69,20 @@ export class Generation {
       return;
     }
     this.#bytes += deletionSize;
-    if (operation.kind === "deleteRange") this.#tail(operation.stream).delete(operation.range);
+    if (operation.kind === "placeChunks") this.#place(operation);
+    else if (operation.kind === "deleteRange") this.#tail(operation.stream).delete(operation.range);
     else {
       this.#dropped.add(operation.stream);
       this.#tail(operation.stream).close(allTime);
     }
+  }
+
+  #place({ kind: _, ...placed }: PlaceChunksOperation): void {
+    const older = this.#tail(placed.stream);
+    if (older.closed) return;
+    this.#hasPlaced = true;
+    older.cover();
+    this.#add(new StreamTail(placed.stream, false, 0, { placed, older }));
   }
 
   #applyPoints(batch: PointBatch): void {
@@ -91,7 +117,11 @@ export class Generation {
   }
 
   #create(stream: StreamId): StreamTail {
-    const tail = new StreamTail(stream, this.#dropped.has(stream), this.#expected(stream));
+    return this.#add(new StreamTail(stream, this.#dropped.has(stream), this.#expected(stream), undefined));
+  }
+
+  #add(tail: StreamTail): StreamTail {
+    const stream = tail.id;
     this.#bytes += tailOverhead;
     const slot = this.#tails.push(tail);
     if (stream >= denseIds) this.#sparse.set(stream, slot);

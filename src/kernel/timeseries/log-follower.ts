@@ -4,7 +4,7 @@ import { decodeLogBatch } from "./codec/log-batch.ts";
 import type { CommittedRow } from "./commit-queue.ts";
 import type { Generation } from "./generation.ts";
 import type { LogListeners } from "./log-listeners.ts";
-import type { LogNews } from "./log-notice.ts";
+import type { LogNews, LogNotice } from "./log-notice.ts";
 import { LogWatch, type WatchOptions } from "./log-watch.ts";
 import { SharedRuns } from "./shared-runs.ts";
 import type { BucketHead, LogRow, Storage } from "./storage.ts";
@@ -24,9 +24,14 @@ export interface TailEvents {
 
 type Operations = CommittedRow["operations"];
 
-/** An empty row is one that could not be decoded. */
+/** An empty row is one that could not be decoded; the points of a large edit are not at hand. */
 const newsOf = (bucket: number, seq: number, operations: Operations): LogNews =>
-  operations.length > 0 ? { place: { bucket, seq }, notices: operations } : missedUpTo(bucket, seq);
+  operations.length > 0
+    ? { place: { bucket, seq }, notices: operations.map((operation) => noticeOf(bucket, operation)) }
+    : missedUpTo(bucket, seq);
+
+const noticeOf = (bucket: number, operation: Operations[number]): LogNotice =>
+  operation.kind === "placeChunks" ? { kind: "missed", bucket } : operation;
 
 const missedUpTo = (bucket: number, seq: number): LogNews => ({
   place: { bucket, seq },

@@ -10,7 +10,7 @@ export type LogNotice =
   | { readonly kind: "dropStream"; readonly stream: StreamId }
   /**
    * Something came into streams of the bucket (`Stream.bucket`) that could not be told of: it was compacted before
-   * this node got to see it, or is damaged. Read again what is shown of them.
+   * this node got to see it, is damaged, or is an edit of very many points. Read again what is shown of them.
    */
   | { readonly kind: "missed"; readonly bucket: number };
 

@@ -5,7 +5,7 @@ import type { BucketQuery, BucketTable } from "./buckets/query.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { Compaction, type CompactionOptions } from "./compaction.ts";
 import type { StreamEdits } from "./edits/contract.ts";
-import { RangeEdits } from "./edits/stream-edits.ts";
+import { type EditOptions, RangeEdits } from "./edits/stream-edits.ts";
 import type { Horizons } from "./horizons.ts";
 import { LogFollower, type TailEvents } from "./log-follower.ts";
 import { LogListeners } from "./log-listeners.ts";
@@ -23,6 +23,7 @@ import type { Point, PointBatch, PointPage, PointValue, StreamId, TimeRange } fr
 
 export interface StoreOptions extends ReadOptions, WriteOptions {
   readonly compaction: CompactionOptions;
+  readonly edits: EditOptions;
 }
 
 export interface StoreParts {
@@ -90,9 +91,13 @@ export class LogStructuredStore implements TimeSeries {
       full: (points: number) => this.#writes.isFull(points),
       bucketCount: buckets,
       serial: new Serial(),
+      shared: parts.shared,
+      options: options.edits,
+      listen: (listener: LogListener) => this.#listeners.add(listener),
     };
-    this.retention = new Retention(shared);
-    this.edits = new RangeEdits(shared);
+    const edits = new RangeEdits(shared);
+    this.edits = edits;
+    this.retention = new Retention({ ...shared, edits });
     if (parts.shared) storage.follow?.(() => this.#follower.refresh());
   }
 

@@ -11,6 +11,7 @@ export function touches(
   isAsked: (stream: StreamId, time: Micros) => boolean,
 ): boolean {
   if (operation.kind === "dropStream") return false;
+  if (operation.kind === "placeChunks") return isAsked(operation.stream, operation.first);
   if (operation.kind === "deleteRange") return isAsked(operation.stream, operation.range.from);
   const { count, streams, times } = operation;
   for (let i = 0; i < count; i++) if (isAsked(streams[i] as number, times[i] as number)) return true;

@@ -1,6 +1,6 @@
 import type { Generated } from "kysely";
 import type { Migrations } from "../database/engine.ts";
-import { createEditTables } from "./edits/edit-tables.ts";
+import { createEditChunks, createEditTables } from "./edits/edit-tables.ts";
 import { makeRollups } from "./rollup-backfill.ts";
 import { allTime } from "./types.ts";
 
@@ -217,4 +217,5 @@ export const timeseriesMigrations: Migrations = {
       .addColumn("fence", types.integer, (column) => column.notNull().defaultTo(0))
       .execute();
   },
+  "timeseries/0010-edit-chunks": createEditChunks,
 };

@@ -33,6 +33,10 @@ export interface OpenOptions {
   readonly compactMillis?: number;
   /** Rollups that are kept in memory: default 32 MB, nine stream-years of quarter hours. */
   readonly rollupCacheBytes?: number;
+  /** Edits of more points keep these out of the log and of memory: default 10,000. */
+  readonly inlineEditPoints?: number;
+  /** An edit of more points is refused: default 100 million. */
+  readonly maxEditPoints?: number;
   /** How many values a table of a bucketed read may have: default 131,072, a megabyte. */
   readonly tableValues?: number;
   /**
@@ -91,6 +95,10 @@ const storeOptions = (options: OpenOptions): StoreOptions => ({
     points: options.compactPoints ?? 500_000,
     bytes: options.compactBytes ?? 16 * 1024 * 1024,
     age: options.compactMillis ?? 600_000,
+  },
+  edits: {
+    inlinePoints: options.inlineEditPoints ?? 10_000,
+    maxPoints: options.maxEditPoints ?? 100_000_000,
   },
   rollupCacheBytes: options.rollupCacheBytes ?? 32 * 1024 * 1024,
   tableValues: options.tableValues ?? 1 << 17,

@@ -6,18 +6,21 @@ import type { PointPage } from "./types.ts";
 /**
  * Lays the layers of the tail, the older first, over the points of the chunks in [from, to): deletions take away from
  * what is below, points win over it. The result is the caller's own.
+ * @param placed the points in [from, to) that an edit has put below the layer
  */
 export function overlay(
   chunks: PointPage,
   layers: readonly StreamTail[],
   from: Micros,
   to: Micros,
+  placed?: (layer: StreamTail) => PointPage,
 ): PointPage {
   let page = chunks;
   let view: PointPage | undefined;
   for (const layer of layers) {
     const all = layer.page();
     const slice = sliceIndexes(all, lowerBound(all.times, from), lowerBound(all.times, to));
+    if (layer.placed && placed) page = mergePages(page, placed(layer));
     const merged = mergePages(withoutRanges(page, layer.deleted), slice);
     if (merged === slice && slice !== emptyPage) view = slice;
     page = merged;

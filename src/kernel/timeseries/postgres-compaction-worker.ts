@@ -12,6 +12,7 @@ import {
   chunksSql,
   connectClient,
   numbered,
+  placedStartSql,
   type RollupSqlRow,
   rollupRow,
   rollupsSql,
@@ -88,6 +89,15 @@ function sourceOver(client: pg.Client): CompactionSource {
       const { rows } = await client.query<ChunkSqlRow>({ name: "chunks", text: chunksSql, values });
       return rows.map(chunkRow);
     },
+    placedStart: async ({ stream, edit, side }, after, skipped) => {
+      const values = [bucketOf(stream, buckets), edit, side, after, skipped];
+      const { rows } = await client.query<{ start_time: number }>({
+        name: "placed-start",
+        text: placedStartSql,
+        values,
+      });
+      return rows[0]?.start_time;
+    },
     rollups: async (stream, width, from, to) => {
       const values = [bucketOf(stream, buckets), stream, width, from, to];
       const { rows } = await client.query<RollupSqlRow>({ name: "rollups", text: rollupsSql, values });
@@ -153,7 +163,14 @@ async function compactPart(task: CompactionTask, after: number): Promise<Compact
     const start = await compactedSeq(client, task.bucket);
     if (start >= task.upTo) return { figures: nothing, rows: [], upTo: task.upTo };
     const writes = new Writes(client);
-    const part = await runCompaction(task, after, sourceOver(client), (statements) => writes.add(statements));
+    const part = await runCompaction(
+      task,
+      after,
+      sourceOver(client),
+      (statements) => writes.add(statements),
+      // Its own transaction sees at once what it writes.
+      async () => undefined,
+    );
     await client.query("delete from log where bucket = $1 and seq = any($2::bigint[])", [
       task.bucket,
       part.rows.map(({ seq }) => seq),

@@ -33,6 +33,19 @@ export const chunksSql = `select ${chunkColumns} from chunks
     (select max(start_time) from chunks where bucket = $1 and stream_id = $2 and start_time <= $3), $3)
   order by start_time limit $5`;
 
+const ofSide = "bucket = $1 and edit_id = $2 and side = $3";
+
+/** As `chunksSql` and `chunkBeforeSql`, of the chunks of one side of an edit. */
+export const placedChunksSql = `select ${chunkColumns} from stream_edit_chunks
+  where ${ofSide} and start_time < $5 and start_time >= coalesce(
+    (select max(start_time) from stream_edit_chunks where ${ofSide} and start_time <= $4), $4)
+  order by start_time limit $6`;
+export const placedChunkBeforeSql = `select ${chunkColumns} from stream_edit_chunks
+  where ${ofSide} and start_time < $4 order by start_time desc limit 1`;
+/** Where the chunk begins that comes $5 after the first one after $4. */
+export const placedStartSql = `select start_time from stream_edit_chunks
+  where ${ofSide} and start_time > $4 order by start_time limit 1 offset $5`;
+
 export const rollupsSql = `select start_time, blob from rollups
   where bucket = $1 and stream_id = $2 and width = $3 and start_time >= $4 and start_time < $5 order by start_time`;
 

@@ -17,6 +17,8 @@ import {
   chunksSql,
   type MarksRow,
   marksSql,
+  placedChunkBeforeSql,
+  placedChunksSql,
   type RollupSqlRow,
   rollupRow,
   rollupsSql,
@@ -34,6 +36,7 @@ import {
   type RollupRow,
   type Storage,
 } from "./storage.ts";
+import type { PlacedChunks } from "./stream-tail.ts";
 import type { StreamId } from "./types.ts";
 
 export interface PostgresCompactionData {
@@ -112,6 +115,20 @@ export class PostgresStorage implements Storage {
   async chunks(stream: StreamId, from: Micros, to: Micros, limit: number): Promise<readonly ChunkRow[]> {
     const params = [bucketOf(stream, this.#buckets), stream, from, to, limit];
     return (await this.#query<ChunkSqlRow>("chunks", chunksSql, params)).map(chunkRow);
+  }
+
+  async placedChunks({ stream, edit, side }: PlacedChunks, from: Micros, to: Micros, limit: number) {
+    const params = [bucketOf(stream, this.#buckets), edit, side, from, to, limit];
+    return (await this.#select<ChunkSqlRow>("placed-chunks", placedChunksSql, params)).map(chunkRow);
+  }
+
+  async placedChunkBefore(
+    { stream, edit, side }: PlacedChunks,
+    before: Micros,
+  ): Promise<ChunkRow | undefined> {
+    const params = [bucketOf(stream, this.#buckets), edit, side, before];
+    const [row] = await this.#select<ChunkSqlRow>("placed-chunk-before", placedChunkBeforeSql, params);
+    return row && chunkRow(row);
   }
 
   async chunkBefore(stream: StreamId, before: Micros): Promise<ChunkRow | undefined> {

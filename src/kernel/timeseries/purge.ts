@@ -3,6 +3,7 @@ import type { Database, Queryable, Tx } from "../database/engine.ts";
 import type { Micros } from "../time.ts";
 import { decodeChunk, encodeChunk } from "./codec/chunk.ts";
 import { summarize } from "./codec/summary.ts";
+import { removeSomeChunks } from "./edits/edit-chunks.ts";
 import type { TimeSeriesTables } from "./migrations.ts";
 import { sliceTimes } from "./pages.ts";
 import { allTime, type PointPage, type StreamId } from "./types.ts";
@@ -61,8 +62,10 @@ async function purgeSlice(database: Database, tx: Tx, expired: Expired): Promise
       .execute();
     if (rows.length === chunksPerSlice) return true;
   }
+  // What edits have kept of expired points goes with them: they cannot be undone any more.
+  const edits = sql`select id from stream_edits where stream_id = ${stream_id} and range_from < ${horizon}`;
+  if (await removeSomeChunks(tx, bucket, edits)) return true;
   await cutEdge(tx, expired);
-  await removeOldEdits(tx, expired);
   await chunks
     .updateTable("stream_horizons")
     .set({ purged: 1 })
@@ -108,12 +111,6 @@ async function cutEdge(tx: Tx, { bucket, stream_id, horizon }: Expired): Promise
       blob: encodeChunk(kept),
     })
     .execute();
-}
-
-/** What edits have kept of expired points goes with them: they cannot be undone any more. */
-async function removeOldEdits(tx: Tx, { stream_id, horizon }: Expired): Promise<void> {
-  await sql`delete from stream_edit_points where edit_id in (
-    select id from stream_edits where stream_id = ${stream_id} and range_from < ${horizon})`.execute(tx);
 }
 
 function decodedOrNone(blob: Uint8Array): PointPage | undefined {

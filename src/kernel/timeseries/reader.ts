@@ -6,6 +6,7 @@ import { ScaledRun } from "./codec/scaled-run.ts";
 import { boundedEnd, overlay } from "./overlay.ts";
 import { emptyPage, mergePages, sliceTimes, valueAt } from "./pages.ts";
 import type { ChunkRow, Sometimes, Storage } from "./storage.ts";
+import type { PlacedChunks, StreamTail } from "./stream-tail.ts";
 import type { Tail } from "./tail.ts";
 import { partsOf } from "./tail-cells.ts";
 import { Turn } from "./turn.ts";
@@ -39,6 +40,17 @@ interface Window {
   readonly page: PointPage;
   /** Where the next one begins. */
   readonly next: Micros;
+}
+
+/** The chunks that edits have put below layers of the tail. */
+type PlacedRows = ReadonlyMap<StreamTail, readonly ChunkRow[]>;
+const nothingPlaced: PlacedRows = new Map();
+
+function lastStart(chunk: ChunkRow | undefined, placed: PlacedRows): Micros | undefined {
+  let last = chunk?.startTime;
+  for (const [row] of placed.values())
+    if (row && (last === undefined || row.startTime > last)) last = row.startTime;
+  return last;
 }
 
 /** Chunks and tail as one. */
@@ -139,12 +151,13 @@ export class Reader {
     for (let to = before; ; ) {
       const epoch = this.#tail.epoch;
       const chunk = await this.#storage.chunkBefore(stream, to);
-      if (epoch !== this.#tail.epoch) continue;
-      const from = chunk?.startTime ?? Number.MIN_SAFE_INTEGER;
-      const page = this.#over(stream, chunk ? [chunk] : [], from, to);
+      const placed = await this.#placedBefore(stream, to);
+      if (!this.#holds(stream, epoch, placed)) continue;
+      const from = lastStart(chunk, placed) ?? Number.MIN_SAFE_INTEGER;
+      const page = this.#over(stream, chunk ? [chunk] : [], placed, from, to);
       const last = page.times.length - 1;
       if (last >= 0) return { time: page.times[last] as number, value: valueAt(page, last) };
-      if (!chunk) return undefined;
+      if (from === Number.MIN_SAFE_INTEGER) return undefined;
       to = from;
     }
   }
@@ -158,11 +171,13 @@ export class Reader {
     for (let to = before; to > notBefore; ) {
       const epoch = this.#tail.epoch;
       const chunk = await this.#storage.numericChunkBefore(stream, to);
-      if (epoch !== this.#tail.epoch) continue;
-      const from = Math.max(notBefore, chunk?.startTime ?? notBefore);
-      const { values } = this.#over(stream, chunk ? [chunk] : [], from, to);
+      const placed = await this.#placedBefore(stream, to);
+      if (!this.#holds(stream, epoch, placed)) continue;
+      const start = lastStart(chunk, placed);
+      const from = Math.max(notBefore, start ?? notBefore);
+      const { values } = this.#over(stream, chunk ? [chunk] : [], placed, from, to);
       const number = values.findLast((value) => !Number.isNaN(value));
-      if (number !== undefined || !chunk) return number;
+      if (number !== undefined || start === undefined) return number;
       to = from;
     }
     return undefined;
@@ -181,31 +196,93 @@ export class Reader {
   }
 
   #window(stream: StreamId, from: Micros, to: Micros): Sometimes<Window> {
+    if (this.#hasPlaced(stream)) return this.#placedWindow(stream, from, to);
     const { epoch } = this.#tail;
     const rows = this.#storage.chunks(stream, from, to, chunksPerPage);
     return rows instanceof Promise
       ? rows.then((found) =>
           // Points moved from the tail into chunks that were not read: once more.
-          epoch === this.#tail.epoch
-            ? this.#compose(stream, found, from, to)
+          this.#holds(stream, epoch, nothingPlaced)
+            ? this.#compose(stream, found, nothingPlaced, from, to)
             : this.#window(stream, from, to),
         )
-      : this.#compose(stream, rows, from, to);
+      : this.#compose(stream, rows, nothingPlaced, from, to);
   }
 
-  #compose(stream: StreamId, rows: readonly ChunkRow[], from: Micros, to: Micros): Window {
-    const last = rows.at(-1);
-    const end = last && rows.length === chunksPerPage ? Math.min(to, last.endTime + 1) : to;
+  async #placedWindow(stream: StreamId, from: Micros, to: Micros): Promise<Window> {
+    for (;;) {
+      const { epoch } = this.#tail;
+      const rows = await this.#storage.chunks(stream, from, to, chunksPerPage);
+      const placed = await this.#placedRows(stream, (chunks) =>
+        this.#storage.placedChunks(chunks, from, to, chunksPerPage),
+      );
+      if (this.#holds(stream, epoch, placed)) return this.#compose(stream, rows, placed, from, to);
+    }
+  }
+
+  #hasPlaced(stream: StreamId): boolean {
+    return this.#tail.layers(stream).some((layer) => layer.placed !== undefined);
+  }
+
+  #placedBefore(stream: StreamId, before: Micros): Sometimes<PlacedRows> {
+    if (!this.#hasPlaced(stream)) return nothingPlaced;
+    return this.#placedRows(stream, async (chunks) => {
+      const row = await this.#storage.placedChunkBefore(chunks, before);
+      return row ? [row] : [];
+    });
+  }
+
+  async #placedRows(
+    stream: StreamId,
+    find: (placed: PlacedChunks) => Sometimes<readonly ChunkRow[]>,
+  ): Promise<PlacedRows> {
+    const rows = new Map<StreamTail, readonly ChunkRow[]>();
+    for (const layer of this.#tail.layers(stream))
+      if (layer.placed) rows.set(layer, await find(layer.placed));
+    return rows;
+  }
+
+  /** Whether what was read goes with the tail as it is now. */
+  #holds(stream: StreamId, epoch: number, placed: PlacedRows): boolean {
+    if (epoch !== this.#tail.epoch) return false;
+    return this.#tail.layers(stream).every((layer) => layer.placed === undefined || placed.has(layer));
+  }
+
+  #compose(
+    stream: StreamId,
+    rows: readonly ChunkRow[],
+    placed: PlacedRows,
+    from: Micros,
+    to: Micros,
+  ): Window {
+    let end = to;
+    for (const list of placed.size > 0 ? [rows, ...placed.values()] : [rows]) {
+      const last = list.at(-1);
+      if (last && list.length === chunksPerPage) end = Math.min(end, last.endTime + 1);
+    }
     const next = boundedEnd(this.#tail.layers(stream), from, Math.max(end, from + 1), tailPointsPerPage);
-    return { page: this.#over(stream, rows, from, next), next };
+    return { page: this.#over(stream, rows, placed, from, next), next };
   }
 
-  #over(stream: StreamId, rows: readonly ChunkRow[], from: Micros, to: Micros): PointPage {
-    let chunks = emptyPage;
+  #over(
+    stream: StreamId,
+    rows: readonly ChunkRow[],
+    placed: PlacedRows,
+    from: Micros,
+    to: Micros,
+  ): PointPage {
+    const chunks = this.#join(stream, rows, from, to);
+    return overlay(chunks, this.#tail.layers(stream), from, to, (layer) =>
+      this.#join(stream, placed.get(layer) ?? [], from, to),
+    );
+  }
+
+  #join(stream: StreamId, rows: readonly ChunkRow[], from: Micros, to: Micros): PointPage {
+    let page = emptyPage;
     for (const row of rows)
       if (row.startTime < to && row.endTime >= from)
-        chunks = mergePages(chunks, sliceTimes(this.#decode(stream, row), from, to));
-    return overlay(chunks, this.#tail.layers(stream), from, to);
+        page = mergePages(page, sliceTimes(this.#decode(stream, row), from, to));
+    return page;
   }
 
   #decode(stream: StreamId, row: ChunkRow): PointPage {

@@ -190,9 +190,23 @@ describeEachEngine("horizons", (engine) => {
 });
 
 type Command =
+  | {
+      readonly kind: "edit";
+      readonly undo: boolean;
+      readonly node: 0 | 1;
+      readonly stream: number;
+      readonly range: TimeRange;
+    }
   | { readonly kind: "append"; readonly node: 0 | 1; readonly points: readonly (readonly [number, number])[] }
   | { readonly kind: "delete"; readonly node: 0 | 1; readonly stream: number; readonly range: TimeRange }
   | { readonly kind: "retain"; readonly node: 0 | 1; readonly days: number }
+  | {
+      readonly kind: "edit";
+      readonly undo: boolean;
+      readonly node: 0 | 1;
+      readonly stream: number;
+      readonly range: TimeRange;
+    }
   | { readonly kind: "compact"; readonly node: 0 | 1 };
 
 const streamCount = 2;
@@ -214,6 +228,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant("retain" as const), node, days: fc.nat({ max: 18 }) }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant("edit" as const), undo: fc.boolean(), node, stream, range }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("compact" as const), node }) },
 );
 
@@ -226,16 +244,16 @@ describeOnPostgres("retention on two nodes against a model", (engine) => {
     async ({ buckets }) => {
       await fc.assert(
         fc.asyncProperty(fc.array(command, { minLength: 2, maxLength: 14 }), async (steps) => {
-          const options = { pollMillis: 2, buckets, compactPoints: 4 };
+          const options = { pollMillis: 2, buckets, compactPoints: 4, inlineEditPoints: 1 };
           await using nodes = await Nodes.open(engine, [options, options], streamCount);
           const taken = await runSteps(nodes, steps);
           for (const { store } of nodes.list) {
             await store.compact();
             await store.refresh();
             for (const [at, id] of nodes.ids.entries()) {
-              const all = [...(taken[at] ?? [])].sort((x, y) => x - y);
-              const live = all.filter((when) => when >= store.horizon(id));
-              expect((await pointsOf(store, id, allTime)).map((point) => point.time)).toEqual(live);
+              const all = [...(taken[at] ?? [])].map(([when, value]) => ({ time: when, value }));
+              const live = all.filter((point) => point.time >= store.horizon(id));
+              expect(await pointsOf(store, id, allTime)).toEqual(live.sort((x, y) => x.time - y.time));
               expect(await counted(store, id)).toBe(all.length);
             }
           }
@@ -247,8 +265,8 @@ describeOnPostgres("retention on two nodes against a model", (engine) => {
 });
 
 /** Retention and compaction go on beside the writes; what these answer is what has to be true. */
-async function runSteps(nodes: Nodes, steps: readonly Command[]): Promise<readonly Set<number>[]> {
-  const taken = Array.from({ length: streamCount }, () => new Set<number>());
+async function runSteps(nodes: Nodes, steps: readonly Command[]): Promise<readonly Map<number, number>[]> {
+  const taken = Array.from({ length: streamCount }, () => new Map<number, number>());
   const background: Promise<unknown>[] = [];
   for (const step of steps) {
     const { database, store } = nodes.list[step.node];
@@ -260,18 +278,48 @@ async function runSteps(nodes: Nodes, steps: readonly Command[]): Promise<readon
     } else if (step.kind === "delete") {
       const code = await codeOf(store.deleteRange(nodes.ids[step.stream] ?? 0, step.range));
       expect([undefined, "expired", "store-busy"]).toContain(code);
-      const points = taken[step.stream] ?? new Set();
+      const points = taken[step.stream] ?? new Map<number, number>();
       if (code === undefined)
-        for (const when of points) if (when >= step.range.from && when < step.range.to) points.delete(when);
+        for (const when of points.keys())
+          if (when >= step.range.from && when < step.range.to) points.delete(when);
+    } else if (step.kind === "edit") {
+      await edit(nodes, step, taken[step.stream] ?? new Map());
     } else {
       const points = step.points.map(([at, when]) => [nodes.ids[at] ?? 0, when, 1] as const);
       const code = await codeOf(store.append(batchOf(points)));
       expect([undefined, "expired", "store-busy"]).toContain(code);
-      if (code === undefined) for (const [at, when] of step.points) taken[at]?.add(when);
+      if (code === undefined) for (const [at, when] of step.points) taken[at]?.set(when, 1);
     }
   }
   await Promise.all(background);
   for (const horizon of nodes.ids.map((id) => nodes.list[0].store.horizon(id)))
     if (Number.isFinite(horizon)) expect(floorTo(utcDay, horizon)).toBe(horizon);
   return taken;
+}
+
+/** Multiplies, or takes back the newest edit that was not undone, which must find the points as it left them. */
+async function edit(
+  { list, ids }: Nodes,
+  step: Command & { readonly kind: "edit" },
+  points: Map<number, number>,
+): Promise<void> {
+  const { database, store } = list[step.node];
+  const id = ids[step.stream] ?? 0;
+  const stream = await store.streams.get(id);
+  const context = { reason: "test", actor: "me", record: async () => undefined };
+  const [last] = (await store.edits.list(database.read, id, { limit: 10 })).filter(
+    ({ undoneBy, operation }) => undoneBy === null && operation.kind === "scale",
+  );
+  if (step.undo && !last) return;
+  const made =
+    step.undo && last
+      ? store.edits.undo(stream, last.id, context)
+      : store.edits.apply(stream, { operation: { kind: "scale", factor: 3 }, range: step.range }, context);
+  const code = await codeOf(made.then(() => undefined));
+  expect([undefined, "expired", "conflict"]).toContain(code);
+  if (code !== undefined) return;
+  const { from, to } = step.undo && last ? last.range : step.range;
+  const factor = step.undo ? 1 / 3 : 3;
+  for (const [when, value] of points)
+    if (when >= from && when < to) points.set(when, Math.round(value * factor));
 }

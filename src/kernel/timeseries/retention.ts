@@ -6,6 +6,7 @@ import type { BucketReader } from "./bucket-reader.ts";
 import { floorTo, utcDay } from "./buckets/cells.ts";
 import { fixedEdge } from "./buckets/edges.ts";
 import type { Catalogue } from "./catalogue.ts";
+import type { RangeEdits } from "./edits/stream-edits.ts";
 import { type HorizonMoveParts, HorizonMoves } from "./horizon-moves.ts";
 import type { Latest } from "./latest.ts";
 import type { TimeSeriesTables } from "./migrations.ts";
@@ -21,6 +22,7 @@ export interface RetentionParts extends HorizonMoveParts {
   readonly latest: Latest;
   readonly reader: Reader;
   readonly buckets: BucketReader;
+  readonly edits: Pick<RangeEdits, "removeUnmade">;
   /** Edits wait for it, and it for them. */
   readonly serial: Serial;
 }
@@ -80,7 +82,8 @@ export class Retention implements StreamRetention {
   }
 
   async #run(): Promise<number> {
-    const { database, follower, compaction } = this.#parts;
+    const { database, follower, compaction, edits } = this.#parts;
+    await edits.removeUnmade();
     await follower.refresh();
     const moved = await this.#moves.run(await this.#due());
     for (const expired of await unpurged(database.read))

@@ -56,12 +56,22 @@ export class RollupCompaction {
   #decoded: { readonly startTime: Micros; readonly page: PointPage } | undefined;
   #corrupt = 0;
 
-  constructor(stream: StreamId, changes: StreamChanges, source: RollupSource) {
+  /** @param rewritten where the chunks themselves have changed */
+  constructor(
+    stream: StreamId,
+    changes: StreamChanges,
+    source: RollupSource,
+    rewritten: readonly TimeRange[] = [],
+  ) {
     this.stream = stream;
     this.#changes = changes;
     this.#source = source;
     const { times } = changes.points;
-    this.#touched = unite([...cellsOfTimes(times, 0, times.length), ...changes.deleted.flatMap(cutCells)]);
+    this.#touched = unite([
+      ...cellsOfTimes(times, 0, times.length),
+      ...changes.deleted.flatMap(cutCells),
+      ...rewritten,
+    ]);
   }
 
   /** Pages that could not be decoded, and were made anew. */

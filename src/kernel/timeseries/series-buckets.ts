@@ -1,3 +1,4 @@
+import { Problem } from "../errors.ts";
 import type { Clock, Micros } from "../time.ts";
 import { BucketColumns } from "./buckets/bucket-columns.ts";
 import { clip } from "./buckets/cell-ranges.ts";
@@ -145,7 +146,14 @@ export class SeriesBuckets {
   }
 
   async #addPoints(target: BucketColumns, range: TimeRange): Promise<void> {
-    await this.#sources.reader.scan(this.#series.stream, range, this.#turn, target);
+    const { stream, kept } = this.#series;
+    await this.#sources.reader.scan(stream, range, this.#turn, target);
+    // Part of them may have gone meanwhile: then the figures are not known any more, rather than too small.
+    if (kept === undefined && range.from < this.#sources.horizon(stream))
+      throw new Problem("store-busy", {
+        detail: `Points of stream ${stream} have expired while they were read; ask again.`,
+        headers: { "retry-after": "1" },
+      });
   }
 
   async #addRollups(target: BucketColumns, { from, to }: TimeRange, width: CellWidth): Promise<void> {

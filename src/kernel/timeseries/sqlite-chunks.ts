@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Micros } from "../time.ts";
 import { type CellWidth, quarterHour } from "./buckets/cells.ts";
 import { bucketOf, type ChunkRow, type RollupRow } from "./storage.ts";
+import type { PlacedChunks } from "./stream-tail.ts";
 import type { StreamId } from "./types.ts";
 
 type ChunkColumns = readonly [startTime: number, endTime: number, count: number, blob: Uint8Array];
@@ -26,6 +27,18 @@ export const sqliteLookups = {
   rollupBefore: `
       select start_time, blob from rollups where bucket = ? and stream_id = ? and width = ? and start_time < ?
       order by start_time desc limit 1`,
+  placed: `
+      select start_time, end_time, count, blob from stream_edit_chunks
+      where bucket = ?1 and edit_id = ?2 and side = ?3 and start_time < ?5 and start_time >= coalesce(
+        (select max(start_time) from stream_edit_chunks
+          where bucket = ?1 and edit_id = ?2 and side = ?3 and start_time <= ?4), ?4)
+      order by start_time limit ?6`,
+  placedBefore: `
+      select start_time, end_time, count, blob from stream_edit_chunks
+      where bucket = ? and edit_id = ? and side = ? and start_time < ? order by start_time desc limit 1`,
+  placedStarts: `
+      select start_time from stream_edit_chunks where bucket = ? and edit_id = ? and side = ? and start_time > ?
+      order by start_time limit 1 offset ?`,
   mark: "select high_time from stream_marks where bucket = ? and stream_id = ?",
 } as const;
 
@@ -39,6 +52,9 @@ export class SqliteChunks {
   readonly #numericBefore: StatementSync;
   readonly #rollups: StatementSync;
   readonly #rollupBefore: StatementSync;
+  readonly #placed: StatementSync;
+  readonly #placedBefore: StatementSync;
+  readonly #placedStarts: StatementSync;
 
   constructor(reader: DatabaseSync, buckets: number) {
     this.#buckets = buckets;
@@ -50,6 +66,9 @@ export class SqliteChunks {
     this.#rollups = reader.prepare(sqliteLookups.rollups);
     this.#rollupBefore = reader.prepare(sqliteLookups.rollupBefore);
     this.#mark = reader.prepare(sqliteLookups.mark);
+    this.#placed = reader.prepare(sqliteLookups.placed);
+    this.#placedBefore = reader.prepare(sqliteLookups.placedBefore);
+    this.#placedStarts = reader.prepare(sqliteLookups.placedStarts);
   }
 
   chunks(stream: StreamId, from: Micros, to: Micros, limit: number): readonly ChunkRow[] {
@@ -61,6 +80,22 @@ export class SqliteChunks {
       count: row[2],
       blob: row[3],
     }));
+  }
+
+  placedChunks({ stream, edit, side }: PlacedChunks, from: Micros, to: Micros, limit: number) {
+    const bucket = bucketOf(stream, this.#buckets);
+    return this.#placed.all(bucket, edit, side, from, to, limit).map(chunkRow);
+  }
+
+  placedChunkBefore({ stream, edit, side }: PlacedChunks, before: Micros): ChunkRow | undefined {
+    const row = this.#placedBefore.get(bucketOf(stream, this.#buckets), edit, side, before);
+    return row && chunkRow(row);
+  }
+
+  /** Where the chunk begins that comes `skipped` after the first one after `after`. */
+  placedStart({ stream, edit, side }: PlacedChunks, after: Micros, skipped: number): Micros | undefined {
+    const row = this.#placedStarts.get(bucketOf(stream, this.#buckets), edit, side, after, skipped);
+    return row?.["start_time"] as number | undefined;
   }
 
   chunkBefore(stream: StreamId, before: Micros): ChunkRow | undefined {

@@ -43,6 +43,7 @@ const source: CompactionSource = {
   }),
   chunks: (stream, from, to, limit) => chunks.chunks(stream, from, to, limit),
   rollups: (stream, width, from, to) => chunks.rollups(stream, width, from, to),
+  placedStart: (placed, after, skipped) => chunks.placedStart(placed, after, skipped),
 };
 
 function* readLog(reader: DatabaseSync, { bucket, upTo }: CompactionTask, after: number): Generator<LogRow> {
@@ -81,6 +82,7 @@ class Slices {
     for (const statement of statements) {
       this.#statements.push(statement);
       for (const param of statement.params) if (param instanceof Uint8Array) this.#bytes += param.length;
+      this.#bytes += statement.bytes ?? 0;
     }
     if (this.#statements.length >= sliceStatements || this.#bytes >= sliceBytes) await this.flush();
   }
@@ -137,12 +139,20 @@ function renewSnapshot(): void {
   snapshotSince = performance.now();
 }
 
-/** One snapshot for everything that is read of a stream: what the slices write of it meanwhile is not seen. */
+/**
+ * One snapshot for everything that is read of a stream, until the slices are settled: what they write of it meanwhile is
+ * not seen.
+ */
 async function readAndEncode(task: CompactionTask, after: number): Promise<CompactedLog> {
+  const settle = async () => {
+    await slices.end();
+    database.exec("commit; begin");
+    snapshotSince = performance.now();
+  };
   database.exec("begin");
   snapshotSince = performance.now();
   try {
-    return await runCompaction(task, after, source, (statements) => slices.add(statements));
+    return await runCompaction(task, after, source, (statements) => slices.add(statements), settle);
   } finally {
     database.exec("commit");
   }

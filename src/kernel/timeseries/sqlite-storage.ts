@@ -19,6 +19,7 @@ import {
   writeLogHead,
   writeLogRow,
 } from "./storage.ts";
+import type { PlacedChunks } from "./stream-tail.ts";
 import type { StreamId } from "./types.ts";
 
 /** Giving pages back moves others into their place: 2 MB keep commits waiting for some milliseconds. */
@@ -97,6 +98,14 @@ export class SqliteStorage implements Storage {
 
   chunks(stream: StreamId, from: Micros, to: Micros, limit: number): readonly ChunkRow[] {
     return guarded(() => this.#chunks.chunks(stream, from, to, limit));
+  }
+
+  placedChunks(placed: PlacedChunks, from: Micros, to: Micros, limit: number): readonly ChunkRow[] {
+    return guarded(() => this.#chunks.placedChunks(placed, from, to, limit));
+  }
+
+  placedChunkBefore(placed: PlacedChunks, before: Micros): ChunkRow | undefined {
+    return guarded(() => this.#chunks.placedChunkBefore(placed, before));
   }
 
   chunkBefore(stream: StreamId, before: Micros): ChunkRow | undefined {

@@ -1,5 +1,6 @@
 import type { Micros } from "../time.ts";
 import type { CellWidth } from "./buckets/cells.ts";
+import type { PlacedChunks } from "./stream-tail.ts";
 import type { StreamId } from "./types.ts";
 
 /** Synchronous on SQLite, where a look-up takes microseconds; a promise on PostgreSQL. */
@@ -87,6 +88,9 @@ export interface Storage extends AsyncDisposable {
   log(bucket: number, after: number, upTo: number): AsyncIterable<LogRow>;
   /** The chunk that may hold `from` and those that start before `to`, ascending, `limit` at most. */
   chunks(stream: StreamId, from: Micros, to: Micros, limit: number): Sometimes<readonly ChunkRow[]>;
+  /** As `chunks` and `chunkBefore`, of those that are kept with an edit; they never change. */
+  placedChunks(placed: PlacedChunks, from: Micros, to: Micros, limit: number): Sometimes<readonly ChunkRow[]>;
+  placedChunkBefore(placed: PlacedChunks, before: Micros): Sometimes<ChunkRow | undefined>;
   /** The last chunk that starts before `before`. */
   chunkBefore(stream: StreamId, before: Micros): Sometimes<ChunkRow | undefined>;
   /** The last chunk that starts before `before` and holds a number. */

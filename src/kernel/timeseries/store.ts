@@ -69,7 +69,8 @@ export interface TimeSeries extends AsyncDisposable {
    * once each: synchronously after the commit, operation by operation in the order of the log (of each bucket; an append
    * over several buckets is told bucket by bucket). What this node writes is told before its promise resolves; what
    * another node acknowledges, within some 60 ms (500 ms while the hints between the nodes are down). An edit or its undo
-   * is a `deleteRange` of its range, then the `points` that are there now; points that expire are not told of.
+   * is a `deleteRange` of its range, then the `points` that are there now (`missed` where these are more than 10,000);
+   * points that expire are not told of.
    *
    * To show a state and keep it up to date: follow first, then read. What is told meanwhile may be in what is read as
    * well; nothing falls in between. A node that was cut off for longer than a compaction takes is told `missed`.

@@ -1,4 +1,5 @@
 import type { Micros } from "../time.ts";
+import type { PlaceChunksOperation } from "./codec/log-batch.ts";
 import { emptyPage, mergePages } from "./pages.ts";
 import { addRange, covers, type Ranges } from "./ranges.ts";
 import { sortByTime } from "./sort.ts";
@@ -24,6 +25,9 @@ interface Ordered {
   readonly page: PointPage;
 }
 
+/** Points that are kept in chunks of an edit; their range is empty in all that is older. */
+export type PlacedChunks = Omit<PlaceChunksOperation, "kind">;
+
 /** What one generation of the tail knows of one stream: its points in order of arrival, and what was deleted when. */
 export class StreamTail {
   readonly id: StreamId;
@@ -41,14 +45,36 @@ export class StreamTail {
   #maxIndex = -1;
   /** The stream is gone: what still arrives is dropped. */
   #closed: boolean;
+  #edited = false;
+  /** What an edit has put between this and all that is older. */
+  readonly placed: PlacedChunks | undefined;
+  /** What came before that. */
+  readonly older: StreamTail | undefined;
 
   /** @param expected how many points will probably come */
-  constructor(id: StreamId, closed: boolean, expected: number) {
+  constructor(
+    id: StreamId,
+    closed: boolean,
+    expected: number,
+    base: { readonly placed: PlacedChunks; readonly older: StreamTail } | undefined,
+  ) {
     this.id = id;
+    this.placed = base?.placed;
+    this.older = base?.older;
     this.#closed = closed;
     const capacity = closed ? 0 : Math.min(Math.max(expected, firstCapacity), largestFirstCapacity);
     this.#times = new Float64Array(capacity);
     this.#values = new Float64Array(capacity);
+  }
+
+  /** Whether an edit has put chunks under it, or over it. */
+  get isEdited(): boolean {
+    return this.#edited || this.placed !== undefined;
+  }
+
+  /** Something is put over it: what comes is a layer of its own. */
+  cover(): void {
+    this.#edited = true;
   }
 
   get length(): number {

@@ -1,3 +1,4 @@
+import type { Micros } from "../time.ts";
 import { cellsOfTimes, clip, cutCells, subtract, unite } from "./buckets/cell-ranges.ts";
 import { ceilTo, floorTo, quarterHour } from "./buckets/cells.ts";
 import type { TailCells } from "./buckets/spans.ts";
@@ -16,9 +17,18 @@ export function cellsOfTail(layers: readonly StreamTail[], { from, to }: TimeRan
       return cellsOfTimes(times, lowerBound(times, range.from), lowerBound(times, range.to));
     }),
     ...layers.flatMap((layer) => layer.deleted.flatMap(cutCells)),
+    ...clip(
+      layers.flatMap(({ placed }) => (placed ? [cellsBetween(placed.first, placed.last)] : [])),
+      range,
+    ),
   ]);
   return { touched, removed: subtract(deleted, touched) };
 }
+
+const cellsBetween = (first: Micros, last: Micros): TimeRange => ({
+  from: floorTo(quarterHour, first),
+  to: ceilTo(quarterHour, last + 1),
+});
 
 /** A part of a range, and whether the chunks alone say what is in it. */
 export interface RangePart extends TimeRange {

@@ -35,6 +35,11 @@ export class Tail {
     return this.#active.points;
   }
 
+  /** Whether there are edits to be compacted, which cost readers more than points do. */
+  get hasPlaced(): boolean {
+    return this.#active.hasPlaced;
+  }
+
   get activeBytes(): number {
     return this.#active.bytes;
   }
@@ -50,10 +55,10 @@ export class Tail {
 
   /** What is known of the stream, the older first. */
   layers(stream: StreamId): readonly StreamTail[] {
-    const active = this.#active.get(stream);
-    const frozen = this.#frozen?.get(stream);
-    if (frozen) return active ? [frozen, active] : [frozen];
-    return active ? [active] : [];
+    const active = this.#active.layers(stream);
+    const frozen = this.#frozen?.layers(stream) ?? [];
+    if (frozen.length === 0) return active;
+    return active.length === 0 ? frozen : [...frozen, ...active];
   }
 
   get frozen(): Generation | undefined {

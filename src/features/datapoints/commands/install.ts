@@ -9,6 +9,7 @@ import { registerCommandRoutes } from "./routes.ts";
 import { SafeValues } from "./safe-values.ts";
 import { CommandScheduler } from "./scheduler.ts";
 import { Commands } from "./service.ts";
+import { StepNews } from "./step-news.ts";
 import { listOpen } from "./store.ts";
 import { FeedbackWatch } from "./watch.ts";
 
@@ -24,12 +25,13 @@ export function installCommands(kernel: Kernel, messages: Figures, prefix: strin
   const { database, changes, clock, log, metrics, mqtt: link, timeseries, config } = kernel;
   const parts = new AsyncDisposableStack();
   const figures = new CommandFigures(metrics, database);
-  const ledger = parts.use(new Ledger({ database, changes, clock, figures }));
+  const news = parts.use(new StepNews({ database, timeseries, log }));
+  const ledger = parts.use(new Ledger({ database, changes, clock, figures, news }));
   const watch = new FeedbackWatch({ ledger, log, clock });
   parts.defer(changes.subscribe(watch.follow));
   const pathOf = (id: number): string => `${prefix}commands/${id}/`;
   const commands = new Commands({ database, timeseries, link, ledger, messages, clock, log, pathOf });
-  const safeValues = new SafeValues({ database, changes, commands, clock, log });
+  const safeValues = new SafeValues({ database, changes, commands, news, clock, log });
   const scheduler = parts.use(
     new CommandScheduler({
       database,

@@ -7,6 +7,7 @@ import { firstStep, laterStep, sentMessage } from "./events.ts";
 import type { CommandFigures } from "./figures.ts";
 import { disarmExpiry, rearmExpiry, renewExpiry } from "./guard-store.ts";
 import { type Command, isFinal } from "./model.ts";
+import type { StepNews } from "./step-news.ts";
 import {
   type Failure,
   markFailed,
@@ -47,6 +48,7 @@ export interface LedgerOptions {
   readonly changes: ChangeLog;
   readonly clock: Clock;
   readonly figures: CommandFigures;
+  readonly news: StepNews;
 }
 
 /**
@@ -129,12 +131,12 @@ export class Ledger implements AsyncDisposable {
 
   /** @returns one result for each step */
   async #apply(tx: Tx, steps: readonly Step[], waiting: readonly Command[]): Promise<readonly Result[]> {
-    const { clock, changes, figures } = this.#options;
+    const { clock, changes, figures, news } = this.#options;
     const records: Change[] = [];
-    const ended: Command[] = [];
+    const made: Command[] = [];
     const note = (command: Command): void => {
       records.push(laterStep(command));
-      if (isFinal(command.state)) ended.push(command);
+      made.push(command);
     };
     const changed = new Map<Step, Command>();
     for (const step of steps)
@@ -159,10 +161,13 @@ export class Ledger implements AsyncDisposable {
           );
     for (const { command } of accepted) {
       records.push(firstStep(command));
-      if (isFinal(command.state)) ended.push(command);
+      made.push(command);
     }
     await changes.record(tx, records);
-    afterCommit(tx, () => figures.ended(ended));
+    afterCommit(tx, () => {
+      figures.ended(made.filter(({ state }) => isFinal(state)));
+      news.tell(made);
+    });
     return resultsOf(steps, changed, accepted);
   }
 

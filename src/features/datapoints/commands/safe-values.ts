@@ -1,6 +1,6 @@
 import { serverActor } from "../../../kernel/changes/actor.ts";
 import type { ChangeLog } from "../../../kernel/changes/changes.ts";
-import type { Database } from "../../../kernel/database/engine.ts";
+import { afterCommit, type Database } from "../../../kernel/database/engine.ts";
 import { messageOf } from "../../../kernel/errors.ts";
 import type { Log } from "../../../kernel/observe/log.ts";
 import { type Clock, microsFromMillis } from "../../../kernel/time.ts";
@@ -11,12 +11,14 @@ import { firstStep } from "./events.ts";
 import { claimExpiry, lockGuards } from "./guard-store.ts";
 import type { Order } from "./model.ts";
 import type { Commands } from "./service.ts";
+import type { StepNews } from "./step-news.ts";
 import { hasUnderWay } from "./store.ts";
 
 export interface SafeValuesOptions {
   readonly database: Database;
   readonly changes: ChangeLog;
   readonly commands: Commands;
+  readonly news: StepNews;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -45,7 +47,7 @@ export class SafeValues {
 
   /** Claim and command in one transaction: a crash behind it leaves a command which fails, and is made due again. */
   #claim(id: number): Promise<{ readonly order: Order; readonly acceptance: Acceptance } | undefined> {
-    const { database, changes, clock } = this.#options;
+    const { database, changes, news, clock } = this.#options;
     return database.write(async (tx) => {
       const expiry = (await lockGuards(tx, [id])).get(id)?.expiry;
       const now = clock.now();
@@ -69,6 +71,7 @@ export class SafeValues {
       );
       if (!acceptance) return undefined;
       await changes.record(tx, [firstStep(acceptance.command)]);
+      afterCommit(tx, () => news.tell([acceptance.command]));
       return { order, acceptance };
     });
   }

@@ -41,6 +41,14 @@ const operation: fc.Arbitrary<LogOperation> = fc.oneof(
     range: fc.record({ from: time, to: time }),
   }),
   fc.record({ kind: fc.constant("dropStream" as const), stream: streamId }),
+  fc.record({
+    kind: fc.constant("placeChunks" as const),
+    stream: streamId,
+    edit: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+    side: fc.constantFrom(0, 1),
+    first: time,
+    last: time,
+  }),
 );
 
 const operations = fc.array(operation, { maxLength: 6 });

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { messageOf } from "../../errors.ts";
+import type { Micros } from "../../time.ts";
 import type { PointBatch, StreamId, TimeRange } from "../types.ts";
 import { CorruptBlob, LogCorrupt } from "./corrupt.ts";
 import {
@@ -20,11 +21,12 @@ import {
  * Header, 16 bytes: CRC-32 of all that follows (u32), version (u32), number of sections (u32), 0 (u32).
  * Section: kind (u32), count or stream (u32), number of texts (u32), bytes of texts (u32), then
  *   points: times f64, values f64, streams u32, text indexes u32, text lengths u32, UTF-8, each padded to 8 bytes;
- *   deletion of a range: from f64, to f64; drop of a stream: nothing.
+ *   deletion of a range: from f64, to f64; drop of a stream: nothing;
+ *   chunks of an edit, where the number of texts is the side: edit f64, time of the first and of the last point f64.
  */
 const version = 1;
 const headerSize = 16;
-const kinds = { points: 1, deleteRange: 2, dropStream: 3 } as const;
+const kinds = { points: 1, deleteRange: 2, dropStream: 3, placeChunks: 4 } as const;
 
 export interface PointsOperation extends PointBatch {
   readonly kind: "points";
@@ -43,7 +45,23 @@ export interface DropStreamOperation {
   readonly stream: StreamId;
 }
 
-export type LogOperation = PointsOperation | DeleteRangeOperation | DropStreamOperation;
+/** The points of one side of an edit, which are kept in chunks of its own; the row empties their range first. */
+export interface PlaceChunksOperation {
+  readonly kind: "placeChunks";
+  readonly stream: StreamId;
+  readonly edit: number;
+  /** 0: before the edit, 1: after it. */
+  readonly side: number;
+  /** The times of the first and of the last point. */
+  readonly first: Micros;
+  readonly last: Micros;
+}
+
+export type LogOperation =
+  | PointsOperation
+  | DeleteRangeOperation
+  | DropStreamOperation
+  | PlaceChunksOperation;
 
 /** Points whose columns are views of the decoded blob: they keep it in memory, and hold exactly `count` entries. */
 export interface DecodedPoints extends PointsOperation {
@@ -52,13 +70,18 @@ export interface DecodedPoints extends PointsOperation {
   readonly values: Float64Array;
 }
 
-export type DecodedOperation = DecodedPoints | DeleteRangeOperation | DropStreamOperation;
+export type DecodedOperation =
+  | DecodedPoints
+  | DeleteRangeOperation
+  | DropStreamOperation
+  | PlaceChunksOperation;
 
 const pointsSize = (count: number, texts: EncodedTexts): number =>
   count * 16 + aligned(count * 4) + sizeOfTexts(texts.indexes.length, texts.size);
 
 const bodySize = (operation: LogOperation, texts: EncodedTexts): number => {
   if (operation.kind === "points") return pointsSize(operation.count, texts);
+  if (operation.kind === "placeChunks") return 24;
   return operation.kind === "deleteRange" ? 16 : 0;
 };
 
@@ -105,6 +128,11 @@ const writeSection = (
   if (operation.kind === "deleteRange") {
     new Float64Array(buffer, body, 2).set([operation.range.from, operation.range.to]);
     return body + 16;
+  }
+  if (operation.kind === "placeChunks") {
+    head[2] = operation.side;
+    new Float64Array(buffer, body, 3).set([operation.edit, operation.first, operation.last]);
+    return body + 24;
   }
   head[2] = texts.indexes.length;
   head[3] = texts.size;
@@ -173,6 +201,12 @@ const readSection = (blob: Uint8Array, at: number, operations: DecodedOperation[
     const [from = 0, to = 0] = new Float64Array(blob.buffer, blob.byteOffset + body, 2);
     operations.push({ kind: "deleteRange", stream: count, range: { from, to } });
     return body + 16;
+  }
+  if (kind === kinds.placeChunks) {
+    need(blob, body, 24);
+    const [edit = 0, first = 0, last = 0] = new Float64Array(blob.buffer, blob.byteOffset + body, 3);
+    operations.push({ kind: "placeChunks", stream: count, side: textCount, edit, first, last });
+    return body + 24;
   }
   if (kind !== kinds.points) throw new CorruptBlob(`It names an unknown operation ${kind}.`);
   if (textCount > count || (textCount === 0 && textSize > 0))

@@ -27,8 +27,9 @@ export interface StreamEdits {
   /** What the edit would do; changes nothing. @throws as `apply` */
   preview(stream: Stream, request: EditRequest): Promise<EditPreview>;
   /**
-   * @throws Problem `invalid-request`; `expired`; `too-large`; `store-busy`; `conflict` when points keep coming into the
-   *   range meanwhile, or the stream keeps only its newest point
+   * Takes some seconds per million points, during which the stream is as it was.
+   * @throws Problem `invalid-request`; `expired`; `too-large` for more than 100 million points; `store-busy`; `conflict`
+   *   when points keep coming into the range meanwhile, or the stream keeps only its newest point
    */
   apply(stream: Stream, request: EditRequest, context: EditContext): Promise<StreamEdit>;
   /**

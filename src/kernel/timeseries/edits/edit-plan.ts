@@ -1,33 +1,63 @@
 import { Problem } from "../../errors.ts";
-import { encodeChunk } from "../codec/chunk.ts";
+import type { Micros } from "../../time.ts";
+import { chunkPoints, chunksOf, type NewChunk } from "../compactor.ts";
+import { copyPage, emptyPage, firstTime, lastTime, mergePages, sliceIndexes } from "../pages.ts";
 import type { PointPage, TimeRange } from "../types.ts";
+import type { EditPoints } from "./edit-chunks.ts";
 import type { EditOperation, Neighbours } from "./edit-operation.ts";
 import { type EditTotals, RunningTotals } from "./edit-totals.ts";
 
-/** An edit is one row of the log, and its points are in memory until that is in chunks. */
-const maxPoints = 2_000_000;
-const maxTextLength = 64 * 1024 * 1024;
+/** Takes the chunks of one side of an edit, in order. */
+export type ChunkSink = (chunks: readonly NewChunk[]) => Promise<void>;
 
-/** The points of a range on one side of an edit, encoded in pages. */
+/** Chunks that are encoded and written at a time. */
+const chunksAtOnce = 32;
+
+/** The points of a range on one side of an edit: added up, and handed on in chunks, so that none is kept. */
 export class EditSide {
-  readonly blobs: Uint8Array[] = [];
   readonly #totals = new RunningTotals();
-  #textLength = 0;
+  readonly #sink: ChunkSink | undefined;
+  readonly #maxPoints: number;
+  #open: PointPage = emptyPage;
+  #first = Number.POSITIVE_INFINITY;
+  #last = Number.NEGATIVE_INFINITY;
+
+  /** @param sink none: the points are only added up */
+  constructor(maxPoints: number, sink?: ChunkSink) {
+    this.#maxPoints = maxPoints;
+    this.#sink = sink;
+  }
 
   /** @throws Problem `too-large` */
-  add(page: PointPage): void {
+  async add(page: PointPage): Promise<void> {
     if (page.times.length === 0) return;
     this.#totals.add(page);
-    for (const text of page.texts?.values() ?? []) this.#textLength += text.length;
-    if (this.#totals.count > maxPoints || this.#textLength > maxTextLength)
+    this.#first = Math.min(this.#first, firstTime(page));
+    this.#last = Math.max(this.#last, lastTime(page));
+    if (this.#totals.count > this.#maxPoints)
       throw new Problem("too-large", {
-        detail: `One edit changes ${maxPoints} points at most, with ${maxTextLength} characters of texts; edit the range in parts.`,
+        detail: `One edit changes ${this.#maxPoints} points at most; edit the range in parts.`,
       });
-    this.blobs.push(encodeChunk(page));
+    if (!this.#sink) return;
+    this.#open = mergePages(this.#open, page);
+    if (this.#open.times.length < chunksAtOnce * chunkPoints) return;
+    const whole = this.#open.times.length - (this.#open.times.length % chunkPoints);
+    await this.#sink(chunksOf(sliceIndexes(this.#open, 0, whole)));
+    this.#open = copyPage(sliceIndexes(this.#open, whole, this.#open.times.length));
+  }
+
+  async end(): Promise<void> {
+    if (this.#sink && this.#open.times.length > 0) await this.#sink(chunksOf(this.#open));
+    this.#open = emptyPage;
   }
 
   get count(): number {
     return this.#totals.count;
+  }
+
+  /** The times of the first and of the last point. */
+  get span(): { readonly first: Micros; readonly last: Micros } {
+    return { first: this.#first, last: this.#last };
   }
 
   totals(neighbours: Neighbours): EditTotals {
@@ -44,4 +74,6 @@ export interface EditPlan {
   readonly before: EditSide;
   readonly after: EditSide;
   readonly neighbours: Neighbours;
+  /** Whose chunks it uses; undefined: its own, which the sides handed on. */
+  readonly points: EditPoints | undefined;
 }

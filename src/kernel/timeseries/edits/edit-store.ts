@@ -1,11 +1,11 @@
 import { sql } from "kysely";
 import { fromJsonText, jsonText } from "../../database/columns.ts";
-import type { Queryable, Tx } from "../../database/engine.ts";
+import type { Database, Queryable, Tx } from "../../database/engine.ts";
+import { Problem } from "../../errors.ts";
 import type { Micros, Millis } from "../../time.ts";
-import { decodeChunk } from "../codec/chunk.ts";
-import type { PointPage, StreamId, TimeRange } from "../types.ts";
+import type { StreamId, TimeRange } from "../types.ts";
+import { type EditPoints, removeSomeChunks } from "./edit-chunks.ts";
 import type { EditOperation } from "./edit-operation.ts";
-import type { EditPlan } from "./edit-plan.ts";
 import type { EditTables } from "./edit-tables.ts";
 import type { EditTotals } from "./edit-totals.ts";
 
@@ -24,23 +24,22 @@ export interface StreamEdit {
   /** The edit that it undoes. */
   readonly undoes: number | null;
   readonly undoneBy: number | null;
+  /** Where the points before and after it are kept. */
+  readonly points: EditPoints;
 }
 
-export type Side = "before" | "after";
-const sideNumbers = { before: 0, after: 1 } as const;
-
 const tables = (db: Queryable) => db.withTables<EditTables>();
-/** SQLite takes 32,766 parameters; four a row, and blobs of some kilobytes. */
-const pagesPerStatement = 64;
-const pagesPerQuery = 16;
-
 /** Newest first. */
 export async function listEdits(
   db: Queryable,
   stream: StreamId,
   { before, limit }: { readonly before?: number; readonly limit: number },
 ): Promise<readonly StreamEdit[]> {
-  let query = tables(db).selectFrom("stream_edits").selectAll().where("stream_id", "=", stream);
+  let query = tables(db)
+    .selectFrom("stream_edits")
+    .selectAll()
+    .where("stream_id", "=", stream)
+    .where("made", "=", 1);
   if (before !== undefined) query = query.where("id", "<", before);
   return (await query.orderBy("id", "desc").limit(limit).execute()).map(editOf);
 }
@@ -51,6 +50,7 @@ export async function getEdit(db: Queryable, stream: StreamId, id: number): Prom
     .selectAll()
     .where("stream_id", "=", stream)
     .where("id", "=", id)
+    .where("made", "=", 1)
     .executeTakeFirst();
   return row && editOf(row);
 }
@@ -68,6 +68,8 @@ interface EditRow {
   readonly after_totals: string;
   readonly undoes: number | null;
   readonly undone_by: number | null;
+  readonly points_of: number | null;
+  readonly flipped: number;
 }
 
 const editOf = (row: EditRow): StreamEdit => ({
@@ -82,14 +84,13 @@ const editOf = (row: EditRow): StreamEdit => ({
   after: fromJsonText(row.after_totals) as EditTotals,
   undoes: row.undoes,
   undoneBy: row.undone_by,
+  points: { edit: row.points_of ?? row.id, flipped: row.flipped === 1 },
 });
 
-/** Keeps the edit, with the points of both sides. */
-export async function insertEdit(
-  tx: Tx,
-  edit: Omit<StreamEdit, "id" | "undoneBy">,
-  plan: EditPlan,
-): Promise<StreamEdit> {
+type NewEdit = Omit<StreamEdit, "id" | "undoneBy" | "points" | "before" | "after">;
+
+/** An edit that is being prepared: it is not there yet, but its chunks can be kept. @returns its id */
+export async function beginEdit(tx: Tx, edit: NewEdit): Promise<number> {
   const { id } = await tables(tx)
     .insertInto("stream_edits")
     .values({
@@ -100,52 +101,76 @@ export async function insertEdit(
       actor: edit.actor,
       range_from: edit.range.from,
       range_to: edit.range.to,
-      before_totals: jsonText(edit.before),
-      after_totals: jsonText(edit.after),
+      before_totals: "{}",
+      after_totals: "{}",
       undoes: edit.undoes,
       undone_by: null,
+      made: 0,
+      points_of: null,
+      flipped: 0,
     })
     .returning("id")
     .executeTakeFirstOrThrow();
-  await insertPages(tx, id, "before", plan.before.blobs);
-  await insertPages(tx, id, "after", plan.after.blobs);
-  if (edit.undoes !== null)
-    await tables(tx)
+  return id;
+}
+
+/** @throws Problem `conflict` when what it undoes was undone meanwhile, or it was prepared for too long */
+export async function finishEdit(tx: Tx, edit: Omit<StreamEdit, "undoneBy">): Promise<StreamEdit> {
+  if (edit.undoes !== null) {
+    const undone = await tables(tx)
       .updateTable("stream_edits")
-      .set({ undone_by: id })
+      .set({ undone_by: edit.id })
       .where("id", "=", edit.undoes)
+      .where("undone_by", "is", null)
+      .returning("id")
       .execute();
-  return { ...edit, id, undoneBy: null };
-}
-
-async function insertPages(tx: Tx, id: number, side: Side, blobs: readonly Uint8Array[]): Promise<void> {
-  const rows = blobs.map((blob, page) => ({ edit_id: id, side: sideNumbers[side], page, blob }));
-  for (let at = 0; at < rows.length; at += pagesPerStatement)
-    await tables(tx)
-      .insertInto("stream_edit_points")
-      .values(rows.slice(at, at + pagesPerStatement))
-      .execute();
-}
-
-/** The points of one side, as they were encoded. */
-export async function* readSide(db: Queryable, id: number, side: Side): AsyncGenerator<PointPage> {
-  for (let after = -1; ; ) {
-    const rows = await tables(db)
-      .selectFrom("stream_edit_points")
-      .select(["page", "blob"])
-      .where("edit_id", "=", id)
-      .where("side", "=", sideNumbers[side])
-      .where("page", ">", after)
-      .orderBy("page")
-      .limit(pagesPerQuery)
-      .execute();
-    for (const { page, blob } of rows) {
-      after = page;
-      yield decodeChunk(blob);
-    }
-    if (rows.length < pagesPerQuery) return;
+    if (undone.length === 0)
+      throw new Problem("conflict", { detail: `Edit ${edit.undoes} is undone already.` });
   }
+  const made = await tables(tx)
+    .updateTable("stream_edits")
+    .set({
+      made: 1,
+      time: edit.time,
+      before_totals: jsonText(edit.before),
+      after_totals: jsonText(edit.after),
+      points_of: edit.points.edit === edit.id ? null : edit.points.edit,
+      flipped: edit.points.flipped ? 1 : 0,
+    })
+    .where("id", "=", edit.id)
+    .where("made", "=", 0)
+    .returning("id")
+    .execute();
+  if (made.length === 0)
+    throw new Problem("conflict", { detail: "The edit took too long to prepare; edit the range in parts." });
+  return { ...edit, undoneBy: null };
 }
+
+/** Removes what was kept for an edit that is not made; `row` too, when it will not be tried again. */
+export async function removeUnmade(
+  database: Database,
+  bucket: number,
+  id: number,
+  row: boolean,
+): Promise<void> {
+  while (await database.write((tx) => removeSomeChunks(tx, bucket, sql`${id}`)));
+  if (row)
+    await database.write((tx) =>
+      tables(tx).deleteFrom("stream_edits").where("id", "=", id).where("made", "=", 0).execute(),
+    );
+}
+
+/** Edits that were begun before `time` and never made. */
+export const unmadeEdits = (
+  db: Queryable,
+  time: Millis,
+): Promise<readonly { readonly id: number; readonly stream_id: StreamId }[]> =>
+  tables(db)
+    .selectFrom("stream_edits")
+    .select(["id", "stream_id"])
+    .where("made", "=", 0)
+    .where("time", "<", time)
+    .execute();
 
 /** For streams that are removed. */
 export async function removeEdits(tx: Tx, streams: readonly StreamId[]): Promise<void> {
@@ -153,7 +178,7 @@ export async function removeEdits(tx: Tx, streams: readonly StreamId[]): Promise
   const idsPerStatement = 1000;
   for (let at = 0; at < streams.length; at += idsPerStatement) {
     const ids = streams.slice(at, at + idsPerStatement);
-    await sql`delete from stream_edit_points where edit_id in (
+    await sql`delete from stream_edit_chunks where edit_id in (
       select id from stream_edits where stream_id in (${sql.join(ids)}))`.execute(tx);
     await db.deleteFrom("stream_edits").where("stream_id", "in", ids).execute();
   }

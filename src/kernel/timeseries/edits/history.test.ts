@@ -3,14 +3,14 @@ import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { describeEachEngine, type TestEngine } from "../../../../test/engines.ts";
 import { onPostgres, proofRuns, proofTimeout } from "../../../../test/proof/runs.ts";
-import { expectSoundRollups } from "../../../../test/rollups.ts";
+import { expectSoundChunks, expectSoundRollups } from "../../../../test/rollups.ts";
 import { batchOf, createStreams, now, openStore, pointsOf } from "../../../../test/store.ts";
 import type { Database } from "../../database/engine.ts";
 import { aggregateBuckets, type aggregates } from "../buckets/aggregates.ts";
 import { floorTo, utcDay } from "../buckets/cells.ts";
 import { summarizeRange } from "../buckets/rollup.ts";
 import type { LogStructuredStore } from "../log-structured-store.ts";
-import { timeseriesMigrations } from "../open.ts";
+import { type OpenOptions, timeseriesMigrations } from "../open.ts";
 import { lowerBound } from "../pages.ts";
 import { allTime, type StreamId } from "../types.ts";
 
@@ -179,6 +179,7 @@ interface Subject {
   store: LogStructuredStore;
   readonly id: StreamId;
   readonly model: Model;
+  readonly options: OpenOptions;
 }
 
 async function append({ store, id, model }: Subject, points: Pairs): Promise<void> {
@@ -229,7 +230,7 @@ async function run(engine: TestEngine, subject: Subject, step: Command): Promise
   else {
     await close(subject);
     subject.database = await engine.reopen(subject.database);
-    subject.store = await openStore(subject.database);
+    subject.store = await openStore(subject.database, subject.options);
   }
 }
 
@@ -239,13 +240,16 @@ async function close({ store, database }: Subject): Promise<void> {
 }
 
 describeEachEngine("edits and retention against a model", (engine) => {
-  test("random histories", { timeout: proofTimeout(600_000) }, async () => {
+  test.each([
+    { name: "one bucket", options: {} },
+    { name: "three buckets, edits in chunks of their own", options: { buckets: 3, inlineEditPoints: 2 } },
+  ])("random histories: $name", { timeout: proofTimeout(600_000) }, async ({ options }) => {
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 3, maxLength: 16 }), async (steps) => {
         const database = await engine.open({ migrations: timeseriesMigrations });
-        const store = await openStore(database);
+        const store = await openStore(database, options);
         const [id = 0] = await createStreams(database, store, ["a"]);
-        const subject: Subject = { database, store, id, model: new Model() };
+        const subject: Subject = { database, store, id, model: new Model(), options };
         try {
           for (const step of steps) {
             await run(engine, subject, step);
@@ -253,13 +257,14 @@ describeEachEngine("edits and retention against a model", (engine) => {
           }
           await subject.store.compact();
           await compare(subject.store, id, subject.model);
+          await expectSoundChunks(subject.database);
           if (!Number.isFinite(subject.model.horizon)) await expectSoundRollups(subject.database);
         } finally {
           await close(subject);
           await engine.discard(subject.database);
         }
       }),
-      { numRuns: engine.name === "sqlite" ? proofRuns(30, 0.1) : proofRuns(8, onPostgres) },
+      { numRuns: engine.name === "sqlite" ? proofRuns(30, 0.05) : proofRuns(8, onPostgres) },
     );
   });
 });

@@ -1,22 +1,42 @@
-import { sql } from "kysely";
 import type { Database, Queryable, Tx } from "../../database/engine.ts";
 import { notFound, Problem } from "../../errors.ts";
-import type { Clock } from "../../time.ts";
+import type { Clock, Millis } from "../../time.ts";
 import type { Catalogue } from "../catalogue.ts";
 import { checkNotExpired, checkRange } from "../checks.ts";
-import { decodeLogBatch } from "../codec/log-batch.ts";
+import type { LogOperation } from "../codec/log-batch.ts";
 import type { CommittedRow } from "../commit-queue.ts";
+import type { Compaction } from "../compaction.ts";
 import type { Horizons } from "../horizons.ts";
 import type { LogFollower } from "../log-follower.ts";
 import { appendRow } from "../log-in-transaction.ts";
+import type { LogListener } from "../log-notice.ts";
 import type { Reader } from "../reader.ts";
 import type { Serial } from "../serial.ts";
+import { bucketOf } from "../storage.ts";
 import type { Stream, StreamId, TimeRange } from "../types.ts";
 import type { EditContext, EditPreview, EditRequest, StreamEdits } from "./contract.ts";
+import { insertChunks } from "./edit-chunks.ts";
 import { editOperations } from "./edit-log.ts";
-import type { EditPlan } from "./edit-plan.ts";
-import { getEdit, insertEdit, listEdits, type StreamEdit } from "./edit-store.ts";
-import { planEdit, planUndo } from "./planning.ts";
+import type { EditOperation } from "./edit-operation.ts";
+import type { ChunkSink, EditPlan } from "./edit-plan.ts";
+import {
+  beginEdit,
+  finishEdit,
+  getEdit,
+  listEdits,
+  removeUnmade,
+  type StreamEdit,
+  unmadeEdits,
+} from "./edit-store.ts";
+import { type PlanParts, planEdit, planUndo } from "./planning.ts";
+import { rangeChanged } from "./range-changed.ts";
+import { RangeWatch } from "./range-watch.ts";
+
+export interface EditOptions {
+  /** Edits of more points put chunks of their own in place, rather than points into the log. */
+  readonly inlinePoints: number;
+  readonly maxPoints: number;
+}
 
 export interface EditParts {
   readonly database: Database;
@@ -25,13 +45,33 @@ export interface EditParts {
   readonly horizons: Horizons;
   readonly reader: Reader;
   readonly follower: LogFollower;
+  readonly compaction: Compaction;
   readonly serial: Serial;
+  readonly bucketCount: number;
+  /** Whether other nodes may be preparing edits. */
+  readonly shared: boolean;
+  readonly options: EditOptions;
+  /** Tells of what comes into the log. */
+  listen(listener: LogListener): () => void;
   /** Whether the tail has no room for so many points more. */
   full(points: number): boolean;
 }
 
 /** How often a plan is made anew because points came into its range. */
 const attempts = 8;
+/** What another node has begun and not made for so long, it will not make. */
+const unmadeMillis: Millis = 6 * 3_600_000;
+
+type Plan = (parts: PlanParts) => Promise<EditPlan>;
+
+interface Wanted {
+  readonly stream: Stream;
+  readonly operation: EditOperation;
+  readonly range: TimeRange;
+  readonly undoes: number | null;
+  readonly context: EditContext;
+  readonly plan: Plan;
+}
 
 export class RangeEdits implements StreamEdits {
   readonly #parts: EditParts;
@@ -42,33 +82,27 @@ export class RangeEdits implements StreamEdits {
 
   async preview(stream: Stream, request: EditRequest): Promise<EditPreview> {
     this.#check(stream, request.range);
-    const { before, after, neighbours } = await planEdit(
-      this.#parts.reader,
-      this.#horizon(stream),
-      stream,
-      request,
-    );
+    const parts = { ...this.#planParts(stream), basis: () => undefined };
+    const { before, after, neighbours } = await planEdit(parts, stream, request);
     return { before: before.totals(neighbours), after: after.totals(neighbours) };
   }
 
   apply(stream: Stream, request: EditRequest, context: EditContext): Promise<StreamEdit> {
-    return this.#change(stream, context, null, () => {
-      this.#check(stream, request.range);
-      return planEdit(this.#parts.reader, this.#horizon(stream), stream, request);
-    });
+    const plan: Plan = (parts) => planEdit(parts, stream, request);
+    return this.#parts.serial.run(() => this.#make({ stream, ...request, undoes: null, context, plan }));
   }
 
   undo(stream: Stream, id: number, context: EditContext): Promise<StreamEdit> {
-    const { database, reader } = this.#parts;
-    return this.#change(stream, context, id, async () => {
-      const edit = await getEdit(database.read, stream.id, id);
+    return this.#parts.serial.run(async () => {
+      const edit = await getEdit(this.#parts.database.read, stream.id, id);
       if (!edit) throw notFound(`edit of stream ${stream.id}`, id);
       if (edit.undoneBy !== null)
         throw new Problem("conflict", {
           detail: `Edit ${id} is undone by edit ${edit.undoneBy}; undo that one to make it again.`,
         });
-      this.#check(stream, edit.range);
-      return planUndo(reader, this.#horizon(stream), database.read, edit);
+      const operation = { kind: "undo", edit: id } as const;
+      const plan: Plan = (parts) => planUndo(parts, stream, edit);
+      return this.#make({ stream, operation, range: edit.range, undoes: id, context, plan });
     });
   }
 
@@ -80,8 +114,17 @@ export class RangeEdits implements StreamEdits {
     return listEdits(db, stream, page);
   }
 
-  #horizon({ id }: Stream): number {
-    return this.#parts.horizons.of(id);
+  /** What was cut off while it was prepared was never there; its chunks go here. */
+  async removeUnmade(): Promise<void> {
+    const { database, clock, shared, bucketCount } = this.#parts;
+    const before = shared ? clock.now() - unmadeMillis : Number.MAX_SAFE_INTEGER;
+    for (const { id, stream_id } of await unmadeEdits(database.read, before))
+      await removeUnmade(database, bucketOf(stream_id, bucketCount), id, true);
+  }
+
+  #planParts({ id }: Stream): Omit<PlanParts, "basis"> {
+    const { reader, horizons, database, options } = this.#parts;
+    return { reader, horizon: horizons.of(id), db: database.read, maxPoints: options.maxPoints };
   }
 
   #check({ id, mode }: Stream, range: TimeRange): void {
@@ -99,99 +142,115 @@ export class RangeEdits implements StreamEdits {
       });
   }
 
-  #change(
-    stream: Stream,
-    context: EditContext,
-    undoes: number | null,
-    plan: () => Promise<EditPlan>,
-  ): Promise<StreamEdit> {
-    return this.#parts.serial.run(async () => {
+  /** One at a time: see Serial. */
+  async #make(wanted: Wanted): Promise<StreamEdit> {
+    const { stream, operation, range, undoes, context } = wanted;
+    const { database, clock } = this.#parts;
+    this.#check(stream, range);
+    await this.removeUnmade();
+    const { reason, actor } = context;
+    const head = { stream: stream.id, time: clock.now(), operation, range, reason, actor, undoes };
+    const id = await database.write((tx) => beginEdit(tx, head));
+    try {
       for (let attempt = 0; attempt < attempts; attempt++) {
-        const seen = this.#parts.follower.cursor(stream.bucket);
-        const made = await this.#commit(stream, await plan(), seen, context, undoes);
+        const made = await this.#attempt(wanted, id);
         if (made) return made;
+        await removeUnmade(database, stream.bucket, id, false);
+        this.#check(stream, range);
       }
       throw new Problem("conflict", {
         detail: "Points keep coming into the range; choose an end before the newest of them.",
       });
-    });
+    } catch (error) {
+      // Where the database is away the next edit removes it.
+      if (!(await this.#isMade(stream, id)))
+        await removeUnmade(database, stream.bucket, id, true).catch(() => undefined);
+      throw error;
+    }
   }
 
-  /**
-   * @param seen the row of the log up to which the plan knows what there is
-   * @returns undefined when the plan does not hold any more
-   */
-  async #commit(
-    stream: Stream,
-    plan: EditPlan,
-    seen: number,
-    context: EditContext,
-    undoes: number | null,
-  ): Promise<StreamEdit | undefined> {
-    const { database, follower, catalogue, clock, full } = this.#parts;
-    if (full(plan.after.count))
+  /** A commit whose answer was lost may have taken place. */
+  #isMade(stream: Stream, id: number): Promise<boolean> {
+    return getEdit(this.#parts.database.read, stream.id, id).then(
+      (edit) => edit !== undefined,
+      () => true,
+    );
+  }
+
+  /** @returns undefined when the plan does not hold any more */
+  async #attempt(wanted: Wanted, id: number): Promise<StreamEdit | undefined> {
+    const { stream } = wanted;
+    const { database, follower, compaction, full, options } = this.#parts;
+    using watch = new RangeWatch(stream, this.#parts.listen);
+    const plan = await wanted.plan({
+      ...this.#planParts(stream),
+      basis: (basis) => watch.narrow(basis),
+      sink:
+        (side): ChunkSink =>
+        (chunks) =>
+          database.write((tx) => insertChunks(tx, stream.bucket, id, side, chunks)),
+    });
+    const points = plan.points ?? { edit: id, flipped: false };
+    const operations = await editOperations(database.read, stream, plan, points, options.inlinePoints);
+    const inLog = plan.after.count > options.inlinePoints ? 0 : plan.after.count;
+    if (full(inLog))
       throw new Problem("store-busy", {
         detail: "The store is compacting what came before; send this again in a second.",
         headers: { "retry-after": "1" },
       });
-    let row: CommittedRow | undefined;
-    const operations = editOperations(stream.id, plan);
-    const write = async (tx: Tx): Promise<StreamEdit | undefined> => {
-      row = undefined;
-      // The row of the stream first, then the head of the log: the order in which streams are removed.
-      await catalogue.update(tx, stream.id, {});
-      if (await hasChanged(tx, stream, seen, plan.basis)) return undefined;
-      const appended = await appendRow(tx, stream.bucket, operations, plan.after.count, clock.now());
-      const edit = {
-        stream: stream.id,
-        time: clock.now(),
-        operation: plan.operation,
-        range: plan.range,
-        reason: context.reason,
-        actor: context.actor,
-        before: plan.before.totals(plan.neighbours),
-        after: plan.after.totals(plan.neighbours),
-        undoes,
-      };
-      const made = await insertEdit(tx, edit, plan);
-      await context.record(tx, made);
-      row = appended;
-      return made;
+    const edit = { ...this.#edit(wanted, plan), id, points };
+    const committed = await this.#commit(wanted, plan, watch, { edit, operations, inLog });
+    if (!committed) return undefined;
+    await follower.settle([committed.row]);
+    compaction.consider();
+    return committed.made;
+  }
+
+  #edit({ stream, undoes, context }: Wanted, plan: EditPlan) {
+    const { operation, range, neighbours } = plan;
+    return {
+      stream: stream.id,
+      time: this.#parts.clock.now(),
+      operation,
+      range,
+      reason: context.reason,
+      actor: context.actor,
+      before: plan.before.totals(neighbours),
+      after: plan.after.totals(neighbours),
+      undoes,
     };
-    const made = await database.write(write).catch((error: unknown) => {
+  }
+
+  async #commit(
+    { stream, context }: Wanted,
+    { basis, range }: EditPlan,
+    watch: RangeWatch,
+    {
+      edit,
+      operations,
+      inLog,
+    }: {
+      readonly edit: Omit<StreamEdit, "undoneBy">;
+      readonly operations: readonly LogOperation[];
+      readonly inLog: number;
+    },
+  ): Promise<{ readonly made: StreamEdit; readonly row: CommittedRow } | undefined> {
+    const { database, follower, catalogue, clock } = this.#parts;
+    const seen = follower.cursor(stream.bucket);
+    if (watch.changed) return undefined;
+    const write = async (tx: Tx) => {
+      // The row of the stream first, then the head of the log: the order in which streams are removed.
+      this.#check(await catalogue.update(tx, stream.id, {}), range);
+      if (await rangeChanged(tx, stream, seen, basis)) return undefined;
+      const row = await appendRow(tx, stream.bucket, operations, inLog, clock.now());
+      const made = await finishEdit(tx, edit);
+      await context.record(tx, made);
+      return { made, row };
+    };
+    return database.write(write).catch((error: unknown) => {
       // It may have been committed all the same.
       follower.recover();
       throw error;
     });
-    if (row) await follower.settle([row]);
-    return made;
   }
-}
-
-/** Whether rows of the log after `seen` touch the range; from here on to the end of the transaction none will. */
-async function hasChanged(tx: Tx, { id, bucket }: Stream, seen: number, range: TimeRange): Promise<boolean> {
-  const heads = await sql<{ compacted_seq: number }>`
-    update log_head set seq = seq where bucket = ${bucket} returning compacted_seq`.execute(tx);
-  const horizons = await sql<{ horizon: number }>`
-    select horizon from stream_horizons where bucket = ${bucket} and stream_id = ${id}`.execute(tx);
-  if ((horizons.rows[0]?.horizon ?? range.from) > range.from) return true;
-  if ((heads.rows[0]?.compacted_seq ?? 0) > seen) return true;
-  const { rows } = await sql<{ blob: Uint8Array }>`
-    select blob from log where bucket = ${bucket} and seq > ${seen} order by seq`.execute(tx);
-  return rows.some(({ blob }) => touches(blob, id, range));
-}
-
-function touches(blob: Uint8Array, stream: StreamId, { from, to }: TimeRange): boolean {
-  for (const operation of decodeLogBatch(blob)) {
-    if (operation.kind === "points") {
-      for (let i = 0; i < operation.count; i++) {
-        const time = operation.times[i] as number;
-        if (operation.streams[i] === stream && time >= from && time < to) return true;
-      }
-    } else if (operation.stream === stream) {
-      if (operation.kind === "dropStream") return true;
-      if (operation.range.from < to && operation.range.to > from) return true;
-    }
-  }
-  return false;
 }
