@@ -17,6 +17,7 @@ export function startChild(module: string, task: unknown, timeoutMs = 120_000): 
   const child = fork(new URL(module, import.meta.url), [JSON.stringify(task)], {
     timeout: timeoutMs,
     // As bin/busbar starts the server.
+    execArgv: ["--max-semi-space-size=16", "--heap-growing-percent=40"],
     env: { ...process.env, MALLOC_MMAP_THRESHOLD_: "131072" },
   });
   const ended = once(child, "exit");

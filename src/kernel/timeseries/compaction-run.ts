@@ -78,6 +78,7 @@ export async function runCompaction(
     const done = await compactTail(run, tail);
     chunksWritten += done.chunksWritten;
     corrupt += done.corrupt;
+    tail.release();
     source.betweenStreams?.();
   }
   return { figures: { points: generation.points, chunksWritten, corrupt }, rows, upTo };

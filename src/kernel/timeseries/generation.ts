@@ -63,6 +63,11 @@ export class Generation {
     return slot ? this.#tails[slot - 1] : undefined;
   }
 
+  /** Frees the memory of the points; which streams there are is still known. */
+  release(): void {
+    for (const tail of this.#tails) tail.release();
+  }
+
   apply(operation: LogOperation | DecodedOperation): void {
     if (operation.kind === "points") {
       this.#applyPoints(operation);

@@ -8,6 +8,8 @@ import { timeseriesMigrations } from "./open.ts";
 import { chunkBeforeSql, chunksSql, marksSql, rollupsSql } from "./postgres-sql.ts";
 import { Recent } from "./recent.ts";
 import { sqliteLookups } from "./sqlite-chunks.ts";
+import { Tail } from "./tail.ts";
+import { allTime, type PointPage } from "./types.ts";
 
 /** On PostgreSQL each takes some round trips to be compacted. */
 const manyStreams = { sqlite: 20_000, postgres: 1000 } as const;
@@ -47,6 +49,23 @@ describeEachEngine("growth of the store", (engine) => {
       expect(store.highWater(id ?? 0)).toBe(seconds(-(id ?? 0)));
       expect(await store.latest([id ?? 0])).toEqual([{ time: seconds(-(id ?? 0)), value: id }]);
     }
+  });
+
+  test("a read that began before a compaction keeps the points it was given, and finds the others", async () => {
+    await using database = await fresh();
+    await using store = await openStore(database, { compactPoints: 1e9 });
+    const [a = 0] = await createStreams(database, store, ["a"]);
+    const points = Array.from({ length: 20_000 }, (_, i) => [a, seconds(i), i] as const);
+    await store.append(batchOf(points));
+    const pages: PointPage[] = [];
+    for await (const page of store.read(a, allTime)) {
+      pages.push(page);
+      if (pages.length === 1) await store.compact();
+    }
+    expect(store.stats().tailPoints).toBe(0);
+    expect(pages.length).toBeGreaterThan(1);
+    expect(pages.flatMap(({ times }) => [...times])).toEqual(points.map(([, time]) => time));
+    expect(pages.flatMap(({ values }) => [...values])).toEqual(points.map(([, , value]) => value));
   });
 
   test("what a stream takes beside its points counts as memory of the tail", async () => {
@@ -96,6 +115,21 @@ const plannedOnPostgres = (database: Database, text: string): Promise<string> =>
     const { rows } = await sql<Record<string, string>>`${sql.raw(`explain ${text}`)}`.execute(tx);
     return rows.map((row) => row["QUERY PLAN"]).join("\n");
   });
+
+test("the memory of a generation is free when its points are in chunks, without the collector", () => {
+  const tail = new Tail();
+  const times = Array.from({ length: 100 }, (_, i) => i);
+  tail.apply([{ kind: "points", count: 100, streams: times.map(() => 1), times, values: times }]);
+  tail.freeze();
+  const [layer] = tail.layers(1);
+  const page = layer?.page();
+  expect(page?.times).toHaveLength(100);
+  tail.dropFrozen();
+  expect(page?.times.buffer.byteLength).toBe(0);
+  expect(page?.values.buffer.byteLength).toBe(0);
+  expect(() => layer?.page()).toThrow(/released/);
+  expect(tail.layers(1)).toEqual([]);
+});
 
 test("a map of what was used last holds twice its size at most, and what is in use stays", () => {
   const recent = new Recent<number, number>(100);

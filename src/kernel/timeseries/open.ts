@@ -24,7 +24,7 @@ const catalogueMillis = 2000;
 export interface OpenOptions {
   /** Counts only when the database is new: the number of buckets never changes afterwards. Default 1. */
   readonly buckets?: number;
-  /** Default 3 million points, 48 MB: most of what the server's memory grows by. */
+  /** Default 2 million points, 32 MB: most of what the server's memory grows by. */
   readonly maxTailPoints?: number;
   readonly maxTailBytes?: number;
   /** When the tail is compacted: default 500,000 points, 16 MB, or 10 minutes. */
@@ -89,8 +89,8 @@ export async function openTimeSeries(parts: OpenTimeSeries): Promise<LogStructur
 }
 
 const storeOptions = (options: OpenOptions): StoreOptions => ({
-  maxTailPoints: options.maxTailPoints ?? 3_000_000,
-  maxTailBytes: options.maxTailBytes ?? 48 * 1024 * 1024,
+  maxTailPoints: options.maxTailPoints ?? 2_000_000,
+  maxTailBytes: options.maxTailBytes ?? 32 * 1024 * 1024,
   compaction: {
     points: options.compactPoints ?? 500_000,
     bytes: options.compactBytes ?? 16 * 1024 * 1024,

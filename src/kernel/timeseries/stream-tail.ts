@@ -13,6 +13,8 @@ const firstCapacity = 4;
 /** What was expected may not come. */
 const largestFirstCapacity = 16_384;
 
+type Column = Float64Array<ArrayBuffer>;
+
 /** A deletion and how many points had arrived before it. */
 interface Deletion extends TimeRange {
   readonly at: number;
@@ -31,8 +33,8 @@ export type PlacedChunks = Omit<PlaceChunksOperation, "kind">;
 /** What one generation of the tail knows of one stream: its points in order of arrival, and what was deleted when. */
 export class StreamTail {
   readonly id: StreamId;
-  #times: Float64Array;
-  #values: Float64Array;
+  #times: Column;
+  #values: Column;
   #texts: Map<number, string> | undefined;
   #length = 0;
   /** Times strictly ascend and nothing was deleted: the columns are what a read wants. */
@@ -50,6 +52,7 @@ export class StreamTail {
   readonly placed: PlacedChunks | undefined;
   /** What came before that. */
   readonly older: StreamTail | undefined;
+  #released = false;
 
   /** @param expected how many points will probably come */
   constructor(
@@ -139,8 +142,12 @@ export class StreamTail {
     return this.#texts?.get(this.#maxIndex) ?? this.#values[this.#maxIndex];
   }
 
-  /** Points ascending, each time once. A view: the next arrival may change its last value. */
+  /**
+   * Points ascending, each time once. A view, for the current turn of the event loop only: the next arrival may change
+   * it or take its memory away.
+   */
   page(): PointPage {
+    if (this.#released) throw new Error(`The tail of stream ${this.id} was read after it had been released.`);
     if (this.#length === 0) return emptyPage;
     if (this.#simple) return this.#view();
     const known = this.#ordered;
@@ -197,6 +204,16 @@ export class StreamTail {
     return kept.subarray(0, count).reverse();
   }
 
+  /** Frees the columns; its points may not be read any more. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    free(this.#times);
+    free(this.#values);
+    this.#texts = undefined;
+    this.#ordered = undefined;
+  }
+
   #grow(): void {
     const capacity = Math.max(firstCapacity, this.#times.length * 2);
     this.#times = grown(this.#times, capacity);
@@ -204,8 +221,15 @@ export class StreamTail {
   }
 }
 
-const grown = (source: Float64Array, capacity: number): Float64Array<ArrayBuffer> => {
+const grown = (source: Column, capacity: number): Column => {
   const target = new Float64Array(capacity);
   target.set(source);
+  free(source);
   return target;
 };
+
+/** Gives the memory back at once: the collector would let 64 MB of columns pile up. Nobody may look at it afterwards. */
+function free(column: Column): void {
+  // Small ones lie in the heap itself.
+  if (column.length > firstCapacity) column.buffer.transfer(0);
+}

@@ -84,6 +84,7 @@ export class Tail {
 
   /** The frozen part is in the chunks. */
   dropFrozen(): void {
+    this.#frozen?.release();
     this.#frozen = undefined;
     this.#epoch++;
   }
@@ -99,6 +100,7 @@ export class Tail {
 
   /** Takes the staged generation for all there was. */
   replace(staged: Generation): void {
+    for (const generation of this.generations) generation.release();
     this.#active = staged;
     this.#frozen = undefined;
     this.#epoch++;
