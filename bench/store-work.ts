@@ -16,7 +16,12 @@ const callers = 4;
 export const log = createLog("silent");
 export const clock = { now: () => Date.UTC(2027, 0, 1) };
 /** No compaction, no bound. */
-export const untouched: OpenOptions = { compactPoints: 1e9, maxTailPoints: 1e9, maxTailBytes: 1e12 };
+export const untouched: OpenOptions = {
+  compactPoints: 1e9,
+  compactBytes: 1e12,
+  maxTailPoints: 1e9,
+  maxTailBytes: 1e12,
+};
 
 export interface Opened extends AsyncDisposable {
   readonly database: Database;
