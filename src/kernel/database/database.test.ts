@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { sql } from "kysely";
 import { expect, test } from "vitest";
-import { describeEachEngine } from "../../../test/engines.ts";
+import { describeEachEngine, describeOnPostgres } from "../../../test/engines.ts";
+import { until } from "../../../test/until.ts";
 import { afterCommit, type Migrations, type Queryable } from "./engine.ts";
 import { isUniqueViolation } from "./faults.ts";
 import { migrate } from "./migrate.ts";
@@ -99,6 +101,27 @@ describeEachEngine("database", (engine) => {
     );
     const rows = await things(database.read).selectFrom("things").select("name").orderBy("id").execute();
     expect(rows.map((row) => row.name).toSorted()).toEqual(names.toSorted());
+  });
+});
+
+describeOnPostgres("a connection that is lost", (engine) => {
+  test("between two statements of a transaction fails that one, and nothing else", async () => {
+    await using database = await engine.open({ migrations });
+    const ended = database.write(async (tx) => {
+      await things(tx).insertInto("things").values({ name: "lost" }).execute();
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx);
+      const pid = rows[0]?.pid ?? 0;
+      await sql`select pg_terminate_backend(${pid})`.execute(database.read);
+      await until("the end of the connection", async () => {
+        const left = await sql`select 1 from pg_stat_activity where pid = ${pid}`.execute(database.read);
+        return left.rows.length === 0;
+      });
+      await things(tx).insertInto("things").values({ name: "too late" }).execute();
+    });
+    await expect(ended).rejects.toMatchObject({ code: "store-unavailable" });
+    await database.write((tx) => things(tx).insertInto("things").values({ name: "next" }).execute());
+    const rows = await things(database.read).selectFrom("things").select("name").execute();
+    expect(rows).toEqual([{ name: "next" }]);
   });
 });
 

@@ -13,7 +13,7 @@ import {
 } from "./engine.ts";
 import { asProblem, isRetryable } from "./faults.ts";
 import { PostgresHints } from "./postgres-hints.ts";
-import { clientSettings } from "./postgres-settings.ts";
+import { openPool } from "./postgres-settings.ts";
 
 const attempts = 5;
 
@@ -22,8 +22,7 @@ const attempts = 5;
  * @throws OperatorError when it cannot be reached or used
  */
 export async function openPostgres(connection: PostgresConnection, log: Log): Promise<Database> {
-  const pool = new pg.Pool({ ...clientSettings(connection), max: 10 });
-  pool.on("error", (error) => log.warn({ error: error.message }, "an idle database connection was lost"));
+  const pool = openPool(connection, 10, log);
   const description = describe(connection.connectionString);
   try {
     const version = await pool.query<{ server_version_num: string }>("show server_version_num");

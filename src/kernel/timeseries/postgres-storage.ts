@@ -1,7 +1,7 @@
-import pg from "pg";
+import type pg from "pg";
 import type { PostgresAccess, PostgresConnection } from "../database/engine.ts";
 import { asProblem } from "../database/faults.ts";
-import { clientSettings } from "../database/postgres-settings.ts";
+import { openPool } from "../database/postgres-settings.ts";
 import type { Log } from "../observe/log.ts";
 import type { Clock, Micros } from "../time.ts";
 import { type CellWidth, quarterHour } from "./buckets/cells.ts";
@@ -73,8 +73,7 @@ export class PostgresStorage implements Storage {
     const { connection } = access;
     this.#clock = clock;
     this.#buckets = buckets;
-    this.#pool = new pg.Pool({ ...clientSettings(connection), max: readConnections });
-    this.#pool.on("error", (error) => log.warn({ error: error.message }, "an idle connection was lost"));
+    this.#pool = openPool(connection, readConnections, log);
     this.#appender = new PostgresAppender(connection);
     this.lease = new PostgresLease(this.#pool, log, buckets, leaseMillis);
     const data: PostgresCompactionData = { connection, buckets, owner: this.lease.owner, leaseMillis };
